@@ -1,0 +1,39 @@
+# Two commands for a fresh machine: `make demo` and `make test`. They need Python 3.11 or 3.12 and make.
+
+# The first of these that really runs: a version manager's placeholder may be on PATH and fail.
+PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+
+.PHONY: demo test check bench clean
+
+demo: .venv/runtime-installed
+	@rm -rf .demo
+	@# Exit code 1 means "done, with failures": samples/ holds one truncated photo on purpose.
+	@HANGTAG_HOME=.demo $(BIN)/hangtag tag samples || [ $$? -eq 1 ]
+
+test: .venv/everything-installed check
+	$(BIN)/pytest
+
+check: .venv/everything-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/everything-installed
+	$(BIN)/python -m tests.benchmarks
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/runtime-installed: .venv/bin/python requirements/runtime.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet --requirement requirements/runtime.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+.venv/everything-installed: .venv/runtime-installed requirements/everything.txt
+	$(BIN)/python -m pip install --quiet --requirement requirements/everything.txt
+	@touch $@
+
+clean:
+	rm -rf .venv .demo build dist

@@ -1,0 +1,132 @@
+"""Engines and sessions for PostgreSQL and SQLite.
+
+Owns how a connection is made and how a transaction begins; what is done in it is the business of the other
+modules.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
+
+from catalog.errors import CatalogError
+
+BUSY_TIMEOUT_S = 60  # a nightly derivation may hold SQLite's one write lock for some seconds
+CONNECT_TIMEOUT_S = 5  # a database that is away is noticed within one tick of a worker's timer, not after minutes
+
+
+def parse_url(url: str) -> URL:
+    """The URL with our driver in it; PostgreSQL and SQLite only.
+
+    Raises:
+        CatalogError: it is no database URL, or one of another database.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise CatalogError(
+            "HANGTAG_DATABASE_URL is no database URL; an example: postgresql://user@host/catalog"
+        ) from error
+    backend = parsed.drivername.split("+")[0]
+    if backend in {"postgresql", "postgres"}:
+        return parsed.set(drivername="postgresql+psycopg")
+    if backend == "sqlite":
+        return parsed
+    raise CatalogError(f"the catalog lives in PostgreSQL or SQLite, not in {backend!r}")
+
+
+def open_engine(url: str, *, pooled: bool = True) -> Engine:
+    """An engine for `url`; nothing is connected yet.
+
+    Args:
+        url: `postgresql://…` or `sqlite:///…`.
+        pooled: keep connections. False in a process that forks: a child must never share one.
+    """
+    parsed = parse_url(url)
+    options: dict[str, Any] = {} if pooled else {"poolclass": NullPool}
+    if parsed.get_backend_name() == "sqlite":
+        options["connect_args"] = {"timeout": BUSY_TIMEOUT_S}
+    else:
+        options["connect_args"] = {"connect_timeout": CONNECT_TIMEOUT_S, "options": "-c timezone=UTC"}
+        options["pool_pre_ping"] = pooled
+    try:
+        engine = create_engine(parsed, **options)
+    except NoSuchModuleError as error:  # pragma: no cover  (the driver is a dependency)
+        raise CatalogError(f"no driver for {parsed.drivername}") from error
+    if parsed.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    """WAL lets readers read while one writes; the driver's own BEGIN is switched off for ours."""
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")  # in WAL a power cut loses the last commits, never the file
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """BEGIN IMMEDIATE for writers: with a deferred BEGIN, four writers met 1,669 "database is locked"."""
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """A session that only reads; nothing of it is kept."""
+    with clear_errors(engine), Session(engine) as session:
+        yield session
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Session]:
+    """A session that commits at its end, and rolls back if anything was raised."""
+    with clear_errors(engine), Session(engine.execution_options(writes=True)) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def clear_errors(engine: Engine) -> Iterator[None]:
+    """Say in one line that the database is away; every other error stays what it is."""
+    try:
+        yield
+    except DBAPIError as error:
+        if not is_unreachable(error):
+            raise
+        reason = str(error.orig).strip().splitlines()[0]
+        raise DatabaseUnreachableError(f"the catalog at {describe(engine)} cannot be reached: {reason}") from error
+
+
+class DatabaseUnreachableError(CatalogError):
+    """The database does not answer; what was under way was not committed."""
+
+
+def is_unreachable(error: DBAPIError) -> bool:
+    """Whether the error is of the connection, and not of what was asked."""
+    if error.connection_invalidated:
+        return True
+    return error.statement is None or "unable to open database" in str(error.orig)
+
+
+def describe(engine: Engine) -> str:
+    """Where the catalog is, for people: the URL without its password, or the SQLite file."""
+    if engine.dialect.name == "sqlite":
+        return engine.url.database or ":memory:"
+    return engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
+
+
+def current_time(session: Session) -> datetime:
+    """The moment by the database's clock, so that leases of several machines compare; UTC."""
+    if session.get_bind().dialect.name == "sqlite":
+        return datetime.now(UTC)  # SQLite's clock is this machine's
+    moment = session.scalar(select(func.clock_timestamp()))
+    assert isinstance(moment, datetime)
+    return moment.astimezone(UTC)

@@ -1,0 +1,182 @@
+"""Model versions: bundles in the database, their labels and thresholds, and which one is current.
+
+Owns the rows of a bundle; what a manifest means and whether an artifact is whole is checked by `training`.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from catalog.decisions import LabelSet, ModelOutput
+from catalog.errors import CatalogError
+from catalog.models import Label, ModelArtifact, ModelLabel, ModelVersion, Promotion
+
+ATTRIBUTE = "category"  # the one attribute that models speak of today; a column wherever it is stored
+
+
+@dataclass(frozen=True)
+class LabelEntry:
+    """A label or parent as a bundle names it; `kind` is label, other or parent."""
+
+    name: str
+    kind: str
+    parent: str | None
+    threshold: float
+
+
+def import_model_version(
+    session: Session,
+    *,
+    name: str,
+    attribute: str,
+    sha256: str,
+    manifest: str,
+    artifact: bytes,
+    labels: Sequence[LabelEntry],
+    now: datetime,
+) -> int:
+    """The id of the model version with this hash, stored now if it was not there.
+
+    `labels` in the order of the probability vector, parents anywhere between.
+
+    Raises:
+        CatalogError: another bundle has this name, or a label stands under another parent in the catalog.
+    """
+    known = session.scalar(select(ModelVersion.id).where(ModelVersion.sha256 == sha256))
+    if known is not None:
+        return known
+    if session.scalar(select(ModelVersion.id).where(ModelVersion.name == name)) is not None:
+        raise CatalogError(f"the catalog has another model version named {name!r}: give the bundle a new name")
+    version = ModelVersion(name=name, attribute=attribute, sha256=sha256, manifest=manifest, imported_at=now)
+    session.add(version)
+    session.flush()
+    session.execute(insert(ModelArtifact).values(model_version_id=version.id, artifact=artifact))
+    ids = _intern_labels(session, labels)
+    positions = iter(range(len(labels)))
+    rows = [
+        {
+            "model_version_id": version.id,
+            "label_id": ids[entry.name],
+            "kind": entry.kind,
+            "position": None if entry.kind == "parent" else next(positions),
+            "threshold": entry.threshold,
+        }
+        for entry in labels
+    ]
+    session.execute(insert(ModelLabel), rows)
+    return version.id
+
+
+def _intern_labels(session: Session, labels: Sequence[LabelEntry]) -> dict[str, int]:
+    """The ids of the labels by name, parents first; what is missing is added."""
+    ids: dict[str, int] = {}
+    for entry in sorted(labels, key=lambda entry: entry.kind != "parent"):
+        parent_id = ids[entry.parent] if entry.parent is not None else None
+        row = session.scalars(select(Label).where(Label.name == entry.name)).one_or_none()
+        if row is None:
+            row = Label(name=entry.name, parent_id=parent_id)
+            session.add(row)
+            session.flush()
+        elif row.parent_id != parent_id:
+            raise CatalogError(
+                f"label {entry.name!r} stands under another parent in the catalog than in the bundle"
+            )
+        ids[entry.name] = row.id
+    return ids
+
+
+def promote(session: Session, model_version_id: int, *, attribute: str, by: str, now: datetime) -> None:
+    """Make a model version the current one of its attribute."""
+    session.add(Promotion(attribute=attribute, model_version_id=model_version_id, promoted_by=by, promoted_at=now))
+    session.flush()
+
+
+def current_model_version(session: Session, *, attribute: str = ATTRIBUTE) -> ModelVersion | None:
+    """The model version promoted last, or None in a catalog without one."""
+    return session.scalars(
+        select(ModelVersion)
+        .join(Promotion, Promotion.model_version_id == ModelVersion.id)
+        .where(Promotion.attribute == attribute)
+        .order_by(Promotion.id.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def previous_model_version(session: Session, *, attribute: str = ATTRIBUTE) -> ModelVersion | None:
+    """The model version that was current before the current one was promoted, or None."""
+    return session.scalars(
+        select(ModelVersion)
+        .join(Promotion, Promotion.model_version_id == ModelVersion.id)
+        .where(Promotion.attribute == attribute)
+        .order_by(Promotion.id.desc())
+        .offset(1)
+        .limit(1)
+    ).one_or_none()
+
+
+def find_model_version(session: Session, name: str) -> ModelVersion:
+    """The model version of this name.
+
+    Raises:
+        CatalogError: there is none; the line names those there are.
+    """
+    version = session.scalars(select(ModelVersion).where(ModelVersion.name == name)).one_or_none()
+    if version is None:
+        names = ", ".join(session.scalars(select(ModelVersion.name).order_by(ModelVersion.name))) or "none"
+        raise CatalogError(f"no model version {name!r} in the catalog; there are: {names}")
+    return version
+
+
+def read_artifact(session: Session, model_version_id: int) -> tuple[str, bytes]:
+    """The manifest (JSON text) and the artifact of a model version."""
+    row = session.execute(
+        select(ModelVersion.manifest, ModelArtifact.artifact)
+        .join(ModelArtifact, ModelArtifact.model_version_id == ModelVersion.id)
+        .where(ModelVersion.id == model_version_id)
+    ).one()
+    return row.manifest, row.artifact
+
+
+def load_label_set(session: Session, model_version_id: int) -> LabelSet:
+    """The labels of a model version with the thresholds that hold now."""
+    rows = session.execute(
+        select(ModelLabel.label_id, ModelLabel.kind, ModelLabel.threshold, Label.parent_id)
+        .join(Label, Label.id == ModelLabel.label_id)
+        .where(ModelLabel.model_version_id == model_version_id)
+        .order_by(ModelLabel.position)
+    ).all()
+    return LabelSet(
+        outputs=tuple(
+            ModelOutput(
+                label_id=row.label_id,
+                parent_id=row.parent_id,
+                threshold=row.threshold,
+                is_other=row.kind == "other",
+            )
+            for row in rows
+            if row.kind != "parent"
+        ),
+        parent_thresholds={row.label_id: row.threshold for row in rows if row.kind == "parent"},
+    )
+
+
+def list_model_versions(session: Session) -> list[dict[str, Any]]:
+    """Every model version, oldest first, with what its manifest says of its figures."""
+    current = current_model_version(session)
+    versions = session.scalars(select(ModelVersion).order_by(ModelVersion.id))
+    return [
+        {
+            "name": version.name,
+            "attribute": version.attribute,
+            "current": current is not None and version.id == current.id,
+            "labels": len(json.loads(version.manifest)["labels"]),
+            "imported_at": version.imported_at,
+            "sha256": version.sha256,
+        }
+        for version in versions
+    ]

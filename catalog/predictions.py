@@ -1,0 +1,155 @@
+"""Writing what workers found out: predictions, failures and the tags that follow, in one transaction a batch."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, LargeBinary, bindparam, func, select, update
+from sqlalchemy.orm import Session
+
+from catalog.chunks import Lease, finish_chunk, hold_lease
+from catalog.decisions import LabelSet
+from catalog.models import Image, Prediction
+from catalog.runs import add_outcomes
+from catalog.statements import upsert
+from catalog.tags import lock_products, recompute_tags, shown_labels
+
+DECIMALS = 6  # of a stored probability: an int8 net tells fewer apart
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one image of a chunk: a prediction, one that was there already, or a failure.
+
+    `content_hash` is None where not a byte could be read. `probabilities` is None where the content was known, or
+    where `failure` (code and reason) is set.
+    """
+
+    image_id: int
+    product_id: int
+    content_hash: bytes | None
+    probabilities: Sequence[float] | None = None
+    failure: tuple[str, str] | None = None
+
+
+def write_outcomes(
+    session: Session,
+    lease: Lease,
+    outcomes: Sequence[Outcome],
+    *,
+    labels: LabelSet,
+    lease_s: float,
+    last: bool,
+    now: datetime,
+) -> None:
+    """Store a batch of a chunk's outcomes and derive the tags of its products; renew the lease, or end it.
+
+    Args:
+        labels: the label set of the lease's model version.
+        last: these are the last of the chunk, which is then done.
+
+    Raises:
+        LeaseLostError: another worker holds the chunk; the caller's transaction must be rolled back.
+    """
+    if last:
+        finish_chunk(session, lease)
+    else:
+        hold_lease(session, lease, lease_s=lease_s, now=now)
+    lock_products(session, (outcome.product_id for outcome in outcomes))
+    _insert_predictions(session, lease, outcomes, labels, now)
+    run_of = _finish_images(session, lease, outcomes, now)
+    product_ids = {outcome.product_id for outcome in outcomes}
+    recompute_tags(session, product_ids, model_version_id=lease.model_version_id, run_id=lease.run_id, now=now)
+    _count(session, outcomes, run_of)
+
+
+def _insert_predictions(
+    session: Session, lease: Lease, outcomes: Sequence[Outcome], labels: LabelSet, now: datetime
+) -> None:
+    rows = {}
+    for outcome in outcomes:
+        if outcome.probabilities is None:
+            continue
+        rounded = [round(float(value), DECIMALS) for value in outcome.probabilities]
+        best = max(range(len(rounded)), key=rounded.__getitem__)
+        assert outcome.content_hash is not None, "what was classified was read"
+        rows[outcome.content_hash] = {
+            "content_hash": outcome.content_hash,
+            "model_version_id": lease.model_version_id,
+            "probabilities": rounded,
+            "label_id": labels.outputs[best].label_id,
+            "confidence": rounded[best],
+            "predicted_at": now,
+        }
+    ordered = [rows[content_hash] for content_hash in sorted(rows)]
+    upsert(session, Prediction, ordered, keys=("content_hash", "model_version_id"), update=())
+
+
+def _finish_images(
+    session: Session, lease: Lease, outcomes: Sequence[Outcome], now: datetime
+) -> dict[int, int | None]:
+    """Take the images out of the chunk; image id -> the run that asked for it, for those that were in it."""
+    ids = [outcome.image_id for outcome in outcomes]
+    rows = session.execute(
+        select(Image.id, Image.run_id).where(Image.id.in_(ids), Image.chunk_id == lease.chunk_id)
+    )
+    run_of = dict(rows.tuples().all())
+    table = Image.__table__
+    updates = [
+        {
+            "b_id": outcome.image_id,
+            "b_hash": outcome.content_hash,
+            "b_code": outcome.failure[0] if outcome.failure else None,
+            "b_reason": outcome.failure[1] if outcome.failure else None,
+            "b_failed_at": now if outcome.failure else None,
+        }
+        for outcome in outcomes
+        if outcome.image_id in run_of
+    ]
+    if updates:
+        statement = (
+            update(Image)
+            .where(table.c.id == bindparam("b_id"))
+            .values(
+                content_hash=_kept_hash(),
+                failure_code=bindparam("b_code"),
+                failure_reason=bindparam("b_reason"),
+                failed_at=bindparam("b_failed_at"),
+                chunk_id=None,
+            )
+        )
+        session.connection().execute(statement, updates)
+    return run_of
+
+
+def _kept_hash() -> ColumnElement[bytes]:
+    """The new hash, or the old one where nothing could be read: a share that is away takes no tag with it."""
+    return func.coalesce(bindparam("b_hash", type_=LargeBinary), Image.content_hash)
+
+
+def _count(session: Session, outcomes: Sequence[Outcome], run_of: dict[int, int | None]) -> None:
+    """Add the outcomes to the counts of the runs that asked for them."""
+    shown = shown_labels(session, {outcome.product_id for outcome in outcomes})
+    counts: dict[int, Counter[str]] = {}
+    for outcome in outcomes:
+        run_id = run_of.get(outcome.image_id)
+        if run_id is None:
+            continue
+        counter = counts.setdefault(run_id, Counter())
+        if outcome.failure is not None:
+            counter["failed"] += 1
+            continue
+        counter["classified" if outcome.probabilities is not None else "reused"] += 1
+        counter["review" if shown.get(outcome.product_id) is None else "tagged"] += 1
+    for run_id in sorted(counts):
+        counter = counts[run_id]
+        add_outcomes(
+            session,
+            run_id,
+            classified=counter["classified"],
+            reused=counter["reused"],
+            tagged=counter["tagged"],
+            review=counter["review"],
+            failed=counter["failed"],
+        )

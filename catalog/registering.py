@@ -1,0 +1,250 @@
+"""Registering images: from what was found on disk to rows, and to the chunks of what is due.
+
+Knows nothing of folders: it is handed keys, SKUs, sizes and times, a batch at a time, and compares them with
+the rows. A batch is one transaction; images and the chunks they wait in are committed together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.orm import Session
+
+from catalog.chunks import ChunkFiller
+from catalog.models import Image, Prediction, Product, Source
+from catalog.runs import touch_run
+from catalog.statements import upsert
+from catalog.tags import import_categories, recompute_tags
+
+# Failures of the file's bytes: the same bytes fail again. All others may pass at the next try.
+PERMANENT_FAILURES = frozenset(
+    {"empty", "not_an_image", "format_not_supported", "truncated", "too_many_pixels", "undecodable",
+     "too_large", "decoder_died"}
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """A file as it was found: its key below the source's root, and the product it shows."""
+
+    key: str
+    sku: str
+    size_bytes: int
+    modified_ns: int
+    title: str | None = None
+    category: str | None = None
+
+
+class KnownImage(NamedTuple):
+    """What the catalog holds of a key that was found again."""
+
+    id: int
+    key: str
+    product_id: int
+    size_bytes: int
+    modified_ns: int
+    failure_code: str | None
+    chunk_id: int | None
+    sku: str
+    predicted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCounts:
+    """What a batch came to, in images. `waiting` were in a chunk of an earlier run, and are this run's now."""
+
+    due: int
+    unchanged: int
+    waiting: int
+
+
+def find_source(session: Session, *, root: str, manifest: str) -> Source | None:
+    """The source with this root and manifest ("" for a folder), or None."""
+    return session.scalars(select(Source).where(Source.root == root, Source.manifest == manifest)).one_or_none()
+
+
+def enclosing_roots(session: Session, candidates: Sequence[str]) -> list[Source]:
+    """The folder sources whose root is one of `candidates`."""
+    return list(session.scalars(select(Source).where(Source.root.in_(candidates), Source.manifest == "")))
+
+
+def register_source(session: Session, *, root: str, manifest: str, sku_pattern: str | None, now: datetime) -> int:
+    """The id of the source, added or with its SKU rule set anew."""
+    source = find_source(session, root=root, manifest=manifest)
+    if source is None:
+        source = Source(root=root, manifest=manifest, sku_pattern=sku_pattern, registered_at=now)
+        session.add(source)
+        session.flush()
+    source.sku_pattern = sku_pattern
+    return source.id
+
+
+def register_images(
+    session: Session,
+    *,
+    source_id: int,
+    model_version_id: int,
+    files: Sequence[ImageFile],
+    filler: ChunkFiller,
+    now: datetime,
+) -> BatchCounts:
+    """Add or update the rows of a batch of distinct keys, and put what is due into chunks.
+
+    Due is what no prediction of the model version covers: new files, files of another size or time, contents the
+    model has not seen; and failures that are not the file's own fault.
+    """
+    known = _known_images(session, source_id, model_version_id, [file.key for file in files])
+    product_ids = _intern_products(session, files, known, now)
+    new = [file for file in files if file.key not in known]
+    seen = [(file, known[file.key]) for file in files if file.key in known]
+    waiting = [row for _, row in seen if row.chunk_id is not None]
+    due = [(file, row) for file, row in seen if row.chunk_id is None and _is_due(file, row)]
+    places = filler.place(session, len(new) + len(due))
+    _insert_images(session, source_id, new, product_ids, filler.run_id, places, now)
+    _requeue_images(session, due, filler.run_id, places[len(new) :])
+    _adopt_waiting(session, waiting, filler.run_id)
+    _move_products(session, seen, product_ids, model_version_id, now)
+    categories = {product_ids[file.sku]: file.category for file in files if file.category}
+    if categories:
+        import_categories(session, categories)
+    counts = BatchCounts(
+        due=len(new) + len(due), unchanged=len(seen) - len(due) - len(waiting), waiting=len(waiting)
+    )
+    touch_run(
+        session,
+        filler.run_id,
+        images=len(files),
+        unchanged=counts.unchanged,
+        due=counts.due + counts.waiting,
+        now=now,
+    )
+    return counts
+
+
+def count_products(session: Session, source_id: int, *, prefix: str = "") -> int:
+    """How many products the images of a source show, or those below a folder of it ("sub/")."""
+    query = select(func.count(Image.product_id.distinct())).where(Image.source_id == source_id)
+    if prefix:  # the keys from "sub/" up to, not including, "sub0": "0" follows "/"
+        query = query.where(Image.key >= prefix, Image.key < prefix[:-1] + "0")
+    return session.scalars(query).one()
+
+
+def _known_images(
+    session: Session, source_id: int, model_version_id: int, keys: Sequence[str]
+) -> dict[str, KnownImage]:
+    rows = session.execute(
+        select(
+            Image.id, Image.key, Image.product_id, Image.size_bytes, Image.modified_ns, Image.failure_code,
+            Image.chunk_id, Product.sku, Prediction.model_version_id.is_not(None).label("predicted"),
+        )
+        .join(Product, Product.id == Image.product_id)
+        .outerjoin(
+            Prediction,
+            (Prediction.content_hash == Image.content_hash) & (Prediction.model_version_id == model_version_id),
+        )
+        .where(Image.source_id == source_id, Image.key.in_(keys))
+    )  # fmt: skip
+    return {row.key: row for row in map(KnownImage._make, rows.tuples())}
+
+
+def _is_due(file: ImageFile, row: KnownImage) -> bool:
+    if (file.size_bytes, file.modified_ns) != (row.size_bytes, row.modified_ns):
+        return True
+    if row.failure_code is not None:
+        return row.failure_code not in PERMANENT_FAILURES
+    return not row.predicted
+
+
+def _intern_products(
+    session: Session, files: Sequence[ImageFile], known: dict[str, KnownImage], now: datetime
+) -> dict[str, int]:
+    """SKU -> product id, for every file; unknown products are added, titles set where the files have one."""
+    ids = {row.sku: row.product_id for row in known.values()}
+    wanted = {file.sku: file for file in files if file.sku not in ids or file.title is not None}
+    if not wanted:
+        return ids
+    rows = [{"sku": sku, "title": wanted[sku].title, "registered_at": now} for sku in sorted(wanted)]
+    upsert(session, Product, [row for row in rows if row["title"] is None], keys=("sku",), update=())
+    upsert(session, Product, [row for row in rows if row["title"] is not None], keys=("sku",), update=("title",))
+    found = session.execute(select(Product.sku, Product.id).where(Product.sku.in_(list(wanted))))
+    return ids | dict(found.tuples().all())
+
+
+def _insert_images(
+    session: Session,
+    source_id: int,
+    files: Sequence[ImageFile],
+    product_ids: dict[str, int],
+    run_id: int,
+    places: Sequence[int],
+    now: datetime,
+) -> None:
+    rows = [
+        {
+            "source_id": source_id,
+            "key": file.key,
+            "product_id": product_ids[file.sku],
+            "size_bytes": file.size_bytes,
+            "modified_ns": file.modified_ns,
+            "run_id": run_id,
+            "chunk_id": chunk_id,
+            "registered_at": now,
+        }
+        for file, chunk_id in zip(files, places, strict=False)
+    ]
+    # Another enqueue of the same folder may have been quicker: its row stands, and its run does the work.
+    upsert(session, Image, rows, keys=("source_id", "key"), update=())
+
+
+def _requeue_images(
+    session: Session, due: Sequence[tuple[ImageFile, KnownImage]], run_id: int, places: Sequence[int]
+) -> None:
+    if not due:
+        return
+    statement = (
+        update(Image)
+        .where(Image.__table__.c.id == bindparam("b_id"), Image.chunk_id.is_(None))
+        .values(
+            size_bytes=bindparam("b_size"),
+            modified_ns=bindparam("b_modified"),
+            run_id=run_id,
+            chunk_id=bindparam("b_chunk"),
+        )
+    )
+    rows = [
+        {"b_id": row.id, "b_size": file.size_bytes, "b_modified": file.modified_ns, "b_chunk": chunk_id}
+        for (file, row), chunk_id in zip(due, places, strict=True)
+    ]
+    session.connection().execute(statement, rows)
+
+
+def _adopt_waiting(session: Session, rows: Sequence[KnownImage], run_id: int) -> None:
+    """Images that wait in a chunk of an earlier run are this run's from now on: it is what somebody waits for."""
+    if not rows:
+        return
+    session.execute(
+        update(Image)
+        .where(Image.id.in_([row.id for row in rows]), Image.chunk_id.is_not(None))
+        .values(run_id=run_id)
+    )
+
+
+def _move_products(
+    session: Session,
+    seen: Sequence[tuple[ImageFile, KnownImage]],
+    product_ids: dict[str, int],
+    model_version_id: int,
+    now: datetime,
+) -> None:
+    """Follow a new SKU rule: the images move to their products, and the tags of both follow."""
+    moved = [(row.id, row.product_id, product_ids[file.sku]) for file, row in seen if file.sku != row.sku]
+    if not moved:
+        return
+    statement = (
+        update(Image).where(Image.__table__.c.id == bindparam("b_id")).values(product_id=bindparam("b_product"))
+    )
+    session.connection().execute(statement, [{"b_id": id_, "b_product": new} for id_, _, new in moved])
+    touched = {product for _, old, new in moved for product in (old, new)}
+    recompute_tags(session, touched, model_version_id=model_version_id, run_id=None, now=now)

@@ -1,0 +1,151 @@
+"""Runs: one pass over sources, from the first row registered to the last image done, and its counts.
+
+A run is done when no image of it waits. Counts are images; while a run is under way they are added up by the
+writers, and at its end they are counted once more from the rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import case, exists, func, select, update
+from sqlalchemy.orm import Session
+
+from catalog.model_versions import ATTRIBUTE
+from catalog.models import Image, Run, Tag
+
+# An enqueue commits several times a second; one that has not for this long was killed.
+ENQUEUE_SILENCE_S = 60
+
+
+def start_run(session: Session, *, kind: str, paths: Sequence[str], model_version_id: int, now: datetime) -> int:
+    """The id of a new run, in the state "enqueueing"."""
+    run = Run(
+        kind=kind,
+        paths=list(paths),
+        model_version_id=model_version_id,
+        state="enqueueing",
+        created_at=now,
+        touched_at=now,
+    )
+    session.add(run)
+    session.flush()
+    return run.id
+
+
+@dataclass(frozen=True, slots=True)
+class RunCounts:
+    """What enqueueing found, in images but for `products`."""
+
+    images: int
+    products: int
+    unchanged: int
+    skipped: int
+    due: int
+
+
+def close_enqueueing(session: Session, run_id: int, counts: RunCounts, *, now: datetime) -> None:
+    """Everything of the run is registered: from now on it is done when no image of it waits."""
+    session.execute(
+        update(Run)
+        .where(Run.id == run_id)
+        .values(
+            state="running",
+            touched_at=now,
+            images=counts.images,
+            products=counts.products,
+            unchanged=counts.unchanged,
+            skipped=counts.skipped,
+            due=counts.due,
+        )
+    )
+
+
+def touch_run(session: Session, run_id: int, *, images: int, unchanged: int, due: int, now: datetime) -> None:
+    """Note a batch that was registered."""
+    session.execute(
+        update(Run)
+        .where(Run.id == run_id)
+        .values(
+            images=Run.images + images,
+            unchanged=Run.unchanged + unchanged,
+            due=Run.due + due,
+            touched_at=now,
+        )
+    )
+
+
+def add_outcomes(
+    session: Session, run_id: int, *, classified: int, reused: int, tagged: int, review: int, failed: int
+) -> None:
+    """Add a written batch to the run's counts: what progress bars read."""
+    session.execute(
+        update(Run)
+        .where(Run.id == run_id)
+        .values(
+            classified=Run.classified + classified,
+            reused=Run.reused + reused,
+            tagged=Run.tagged + tagged,
+            review=Run.review + review,
+            failed=Run.failed + failed,
+        )
+    )
+
+
+def finish_runs(session: Session, *, now: datetime) -> list[int]:
+    """Close every run of which no image waits, with its final counts; their ids.
+
+    A run whose enqueueing fell silent is closed as interrupted: what it registered is done, the rest of its
+    folder is found by the next run over it.
+    """
+    waits = exists().where(Image.run_id == Run.id, Image.chunk_id.is_not(None))
+    silent = (Run.state == "enqueueing") & (Run.touched_at < now - timedelta(seconds=ENQUEUE_SILENCE_S))
+    idle = (
+        select(Run.id, Run.state)
+        .where(Run.finished_at.is_(None), (Run.state == "running") | silent, ~waits)
+        .order_by(Run.id)
+        .with_for_update(of=Run)
+    )
+    finished = session.execute(idle).tuples().all()
+    for run_id, state in finished:
+        tagged, review, failed = count_outcomes(session, run_id)
+        session.execute(
+            update(Run)
+            .where(Run.id == run_id)
+            .values(
+                state="done" if state == "running" else "interrupted",
+                finished_at=now,
+                tagged=tagged,
+                review=review,
+                failed=failed,
+            )
+        )
+    return [run_id for run_id, _ in finished]
+
+
+def has_idle_run(session: Session, *, now: datetime) -> bool:
+    """Whether `finish_runs` would find one; asked first because it only reads."""
+    waits = exists().where(Image.run_id == Run.id, Image.chunk_id.is_not(None))
+    silent = (Run.state == "enqueueing") & (Run.touched_at < now - timedelta(seconds=ENQUEUE_SILENCE_S))
+    query = select(Run.id).where(Run.finished_at.is_(None), (Run.state == "running") | silent, ~waits).limit(1)
+    return session.scalar(query) is not None
+
+
+def count_outcomes(session: Session, run_id: int) -> tuple[int, int, int]:
+    """Tagged, review and failed images of a run that does not wait, counted from the rows.
+
+    An image counts as tagged if its product shows a tag (a parent is one), as review if it shows none.
+    """
+    failed = Image.failure_code.is_not(None)
+    shows = Tag.label_id.is_not(None)
+    row = session.execute(
+        select(
+            func.coalesce(func.sum(case((~failed & shows, 1), else_=0)), 0),
+            func.coalesce(func.sum(case((~failed & ~func.coalesce(shows, False), 1), else_=0)), 0),
+            func.coalesce(func.sum(case((failed, 1), else_=0)), 0),
+        )
+        .select_from(Image)
+        .outerjoin(Tag, (Tag.product_id == Image.product_id) & (Tag.attribute == ATTRIBUTE))
+        .where(Image.run_id == run_id, Image.chunk_id.is_(None))
+    ).one()
+    return int(row[0]), int(row[1]), int(row[2])

@@ -1,0 +1,255 @@
+"""Tags: the model's columns from the predictions that are there, the human columns from people, and the events.
+
+Owns every write to `tag`, `tag_event` and `rejected_label`. The rule itself stands in `catalog.decisions`.
+Everything here runs inside a transaction of the caller, and locks the products it touches in key order first, so
+that two writers never wait for each other in a ring.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from catalog.decisions import Decision, ImagePrediction, decide
+from catalog.errors import CatalogError
+from catalog.model_versions import ATTRIBUTE, current_model_version, load_label_set
+from catalog.models import Image, Label, ModelVersion, Prediction, Product, RejectedLabel, Tag, TagEvent
+from catalog.statements import upsert
+
+MODEL_COLUMNS = (
+    "model_version_id", "model_label_id", "model_confidence", "review_reason", "guess_1_id", "guess_1_confidence",
+    "guess_2_id", "guess_2_confidence", "guess_3_id", "guess_3_confidence", "deciding_image_id", "model_run_id",
+    "model_at",
+)  # fmt: skip
+
+
+def lock_products(session: Session, product_ids: Iterable[int]) -> list[int]:
+    """Hold these products until the transaction ends; their ids in the order they were locked."""
+    ids = sorted(set(product_ids))
+    return list(
+        session.scalars(select(Product.id).where(Product.id.in_(ids)).order_by(Product.id).with_for_update())
+    )
+
+
+def recompute_tags(
+    session: Session, product_ids: Iterable[int], *, model_version_id: int, run_id: int | None, now: datetime
+) -> None:
+    """Derive the model's columns of these products from the predictions of their images, and note the changes.
+
+    A product is judged by the current model version where it has a prediction of it, else by `model_version_id`:
+    a chunk that began before a promotion never puts an older model's word above a newer one's.
+    """
+    ids = lock_products(session, product_ids)
+    current = current_model_version(session)
+    judges = [model_version_id] if current is None else list(dict.fromkeys((current.id, model_version_id)))
+    label_sets = {judge: load_label_set(session, judge) for judge in judges}
+    predictions = _predictions_of(session, ids, judges)
+    rejected = _rejected_of(session, ids)
+    shown = shown_labels(session, ids)
+    rows = []
+    for product_id in ids:
+        judge = next((judge for judge in judges if predictions[product_id].get(judge)), None)
+        if judge is None:
+            if product_id in shown:  # its images hold something else now, and none of it could be looked at
+                rows.append(_model_row(product_id, None, None, run_id=run_id, now=now))
+            continue
+        decision = decide(predictions[product_id][judge], label_sets[judge], rejected=rejected.get(product_id, ()))
+        rows.append(_model_row(product_id, judge, decision, run_id=run_id, now=now))
+    upsert(session, Tag, rows, keys=("product_id", "attribute"), update=MODEL_COLUMNS)
+    names = dict(
+        session.execute(select(ModelVersion.id, ModelVersion.name).where(ModelVersion.id.in_(judges))).tuples()
+    )
+    by = {row["product_id"]: names.get(row["model_version_id"] or judges[0], "") for row in rows}
+    record_changes(session, before=shown, product_ids=by, source="model", changed_by=by, run_id=run_id, now=now)
+
+
+def _model_row(
+    product_id: int,
+    model_version_id: int | None,
+    decision: Decision | None,
+    *,
+    run_id: int | None,
+    now: datetime,
+) -> dict[str, Any]:
+    """The model's columns of a tag row; all empty without a decision."""
+    row: dict[str, Any] = dict.fromkeys(MODEL_COLUMNS)
+    row |= {"product_id": product_id, "attribute": ATTRIBUTE, "model_run_id": run_id, "model_at": now}
+    if decision is None:
+        return row
+    row |= {
+        "model_version_id": model_version_id,
+        "model_label_id": decision.label_id,
+        "model_confidence": decision.confidence,
+        "review_reason": decision.review_reason,
+        "deciding_image_id": decision.deciding_image_id,
+    }
+    for number, (label_id, probability) in enumerate(decision.guesses, start=1):
+        row |= {f"guess_{number}_id": label_id, f"guess_{number}_confidence": probability}
+    return row
+
+
+def _predictions_of(
+    session: Session, product_ids: Sequence[int], model_version_ids: Sequence[int]
+) -> Mapping[int, Mapping[int, list[ImagePrediction]]]:
+    """Product id -> model version id -> the predictions of the product's images, in the order of image ids."""
+    found: dict[int, dict[int, list[ImagePrediction]]] = defaultdict(lambda: defaultdict(list))
+    query = (
+        select(Image.product_id, Image.id, Prediction.model_version_id, Prediction.probabilities)
+        .join(Prediction, Prediction.content_hash == Image.content_hash)
+        .where(Image.product_id.in_(product_ids), Prediction.model_version_id.in_(model_version_ids))
+        .order_by(Image.id)
+    )
+    for product_id, image_id, model_version_id, probabilities in session.execute(query).tuples():
+        found[product_id][model_version_id].append(ImagePrediction(image_id, probabilities))
+    return found
+
+
+def _rejected_of(session: Session, product_ids: Sequence[int]) -> dict[int, set[int]]:
+    """Product id -> the ids of the labels that people rejected for it."""
+    found: dict[int, set[int]] = defaultdict(set)
+    rows = session.execute(
+        select(RejectedLabel.product_id, RejectedLabel.label_id).where(
+            RejectedLabel.product_id.in_(product_ids), RejectedLabel.attribute == ATTRIBUTE
+        )
+    )
+    for product_id, label_id in rows.tuples():
+        found[product_id].add(label_id)
+    return found
+
+
+def shown_labels(session: Session, product_ids: Collection[int]) -> dict[int, int | None]:
+    """Product id -> the id of the label shown now, for those that have a tag row."""
+    rows = session.execute(
+        select(Tag.product_id, Tag.label_id).where(Tag.product_id.in_(product_ids), Tag.attribute == ATTRIBUTE)
+    )
+    return dict(rows.tuples().all())
+
+
+def record_changes(
+    session: Session,
+    *,
+    before: Mapping[int, int | None],
+    product_ids: Collection[int],
+    source: str,
+    changed_by: str | Mapping[int, str],
+    run_id: int | None,
+    now: datetime,
+) -> int:
+    """Append an event for each product that shows another label than `before`; how many did."""
+    after = shown_labels(session, product_ids)
+    events = [
+        {
+            "product_id": product_id,
+            "attribute": ATTRIBUTE,
+            "old_label_id": before.get(product_id),
+            "new_label_id": after.get(product_id),
+            "source": source,
+            "changed_by": changed_by if isinstance(changed_by, str) else changed_by[product_id],
+            "run_id": run_id,
+            "changed_at": now,
+        }
+        for product_id in product_ids
+        if before.get(product_id) != after.get(product_id)
+    ]
+    if events:
+        session.execute(insert(TagEvent), events)
+    return len(events)
+
+
+def import_categories(session: Session, categories: Mapping[int, str]) -> None:
+    """Store the shop's category of today by product id, and the label of that name where there is one."""
+    wanted = {name.casefold() for name in categories.values()}
+    labels = {name.casefold(): id_ for id_, name in session.execute(select(Label.id, Label.name)).tuples()
+              if name.casefold() in wanted}  # fmt: skip
+    rows = [
+        {
+            "product_id": product_id,
+            "attribute": ATTRIBUTE,
+            "imported_category": category,
+            "imported_label_id": labels.get(category.casefold()),
+        }
+        for product_id, category in sorted(categories.items())
+    ]
+    columns = ("imported_category", "imported_label_id")
+    upsert(session, Tag, rows, keys=("product_id", "attribute"), update=columns)
+
+
+def correct_tag(session: Session, sku: str, label: str, *, by: str, now: datetime) -> None:
+    """Set the tag of a product by a person's word; no model changes it again.
+
+    Raises:
+        CatalogError: no such SKU or label.
+    """
+    _set_human_label(session, _product_id(session, sku), _label_id(session, label), "corrected", by=by, now=now)
+
+
+def confirm_tag(session: Session, sku: str, *, by: str, now: datetime) -> str:
+    """Keep the tag that is shown as a person's word; its name.
+
+    Raises:
+        CatalogError: no such SKU, or it has no tag.
+    """
+    product_id = _product_id(session, sku)
+    lock_products(session, [product_id])
+    label_id = shown_labels(session, [product_id]).get(product_id)
+    if label_id is None:
+        raise CatalogError(f"{sku} has no tag to confirm: `hangtag correct {sku} LABEL` sets one")
+    _set_human_label(session, product_id, label_id, "confirmed", by=by, now=now)
+    return session.scalars(select(Label.name).where(Label.id == label_id)).one()
+
+
+def reject_label(session: Session, sku: str, label: str, *, by: str, now: datetime) -> None:
+    """Forbid a label for a product: its tag is derived again without it, and it does not come back.
+
+    Raises:
+        CatalogError: no such SKU or label, or a person set this very tag.
+    """
+    product_id, label_id = _product_id(session, sku), _label_id(session, label)
+    lock_products(session, [product_id])
+    tag = session.get(Tag, (product_id, ATTRIBUTE))
+    if tag is not None and tag.human_label_id == label_id:
+        raise CatalogError(f"{label} is a person's word for {sku}: `hangtag correct {sku} LABEL` changes it")
+    row = {"product_id": product_id, "attribute": ATTRIBUTE, "label_id": label_id,
+           "rejected_by": by, "rejected_at": now}  # fmt: skip
+    upsert(session, RejectedLabel, [row], keys=("product_id", "attribute", "label_id"), update=())
+    if tag is None or tag.model_version_id is None:
+        return
+    recompute_tags(session, [product_id], model_version_id=tag.model_version_id, run_id=None, now=now)
+
+
+def _set_human_label(
+    session: Session, product_id: int, label_id: int, action: str, *, by: str, now: datetime
+) -> None:
+    lock_products(session, [product_id])
+    before = shown_labels(session, [product_id])
+    row = {
+        "product_id": product_id,
+        "attribute": ATTRIBUTE,
+        "human_label_id": label_id,
+        "human_action": action,
+        "human_by": by,
+        "human_at": now,
+    }
+    columns = ("human_label_id", "human_action", "human_by", "human_at")
+    upsert(session, Tag, [row], keys=("product_id", "attribute"), update=columns)
+    record_changes(
+        session, before=before, product_ids=[product_id], source="human", changed_by=by, run_id=None, now=now
+    )
+
+
+def _product_id(session: Session, sku: str) -> int:
+    product_id = session.scalar(select(Product.id).where(Product.sku == sku))
+    if product_id is None:
+        raise CatalogError(f"no product {sku!r} in the catalog")
+    return product_id
+
+
+def _label_id(session: Session, name: str) -> int:
+    label_id = session.scalar(select(Label.id).where(Label.name == name))
+    if label_id is None:
+        names = ", ".join(session.scalars(select(Label.name).order_by(Label.name)))
+        raise CatalogError(f"no label {name!r} in the catalog; there are: {names}")
+    return label_id

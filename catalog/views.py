@@ -1,0 +1,78 @@
+"""The SQL views: the catalog for people who never see our code.
+
+Each is one portable SELECT. Migrations drop them before they change a table and create them anew after.
+"""
+
+from sqlalchemy import Connection, text
+
+VIEWS = {
+    "product_tags": """
+        SELECT product.sku AS sku, tag.attribute AS attribute, label.name AS tag,
+               coalesce(parent.name, label.name) AS parent, tag.confidence AS confidence, tag.source AS source,
+               model_version.name AS model, tag.tagged_at AS tagged_at
+          FROM tag
+          JOIN product ON product.id = tag.product_id
+          JOIN label ON label.id = tag.label_id
+          LEFT JOIN label AS parent ON parent.id = label.parent_id
+          LEFT JOIN model_version ON model_version.id = tag.model_version_id AND tag.source = 'model'
+    """,
+    "review_queue": """
+        SELECT product.sku AS sku, tag.attribute AS attribute, tag.review_reason AS reason, label.name AS tag,
+               guess_1.name AS guess_1, tag.guess_1_confidence AS guess_1_confidence,
+               guess_2.name AS guess_2, tag.guess_2_confidence AS guess_2_confidence,
+               guess_3.name AS guess_3, tag.guess_3_confidence AS guess_3_confidence,
+               source.root AS root, image.key AS image, model_version.name AS model, tag.model_at AS waiting_since
+          FROM tag
+          JOIN product ON product.id = tag.product_id
+          JOIN model_version ON model_version.id = tag.model_version_id
+          LEFT JOIN label ON label.id = tag.label_id
+          LEFT JOIN label AS guess_1 ON guess_1.id = tag.guess_1_id
+          LEFT JOIN label AS guess_2 ON guess_2.id = tag.guess_2_id
+          LEFT JOIN label AS guess_3 ON guess_3.id = tag.guess_3_id
+          LEFT JOIN image ON image.id = tag.deciding_image_id
+          LEFT JOIN source ON source.id = image.source_id
+         WHERE tag.needs_review
+    """,
+    "image_failures": """
+        SELECT product.sku AS sku, source.root AS root, image.key AS image, image.failure_code AS code,
+               image.failure_reason AS reason, image.run_id AS run, image.failed_at AS failed_at
+          FROM image
+          JOIN product ON product.id = image.product_id
+          JOIN source ON source.id = image.source_id
+         WHERE image.failure_code IS NOT NULL
+    """,
+    "disagreements": """
+        SELECT product.sku AS sku, tag.attribute AS attribute, tag.imported_category AS imported_category,
+               imported.name AS imported_label, label.name AS tag, coalesce(parent.name, label.name) AS parent,
+               tag.confidence AS confidence, tag.source AS source, tag.tagged_at AS tagged_at
+          FROM tag
+          JOIN product ON product.id = tag.product_id
+          JOIN label AS imported ON imported.id = tag.imported_label_id
+          JOIN label ON label.id = tag.label_id
+          LEFT JOIN label AS parent ON parent.id = label.parent_id
+         WHERE imported.id <> label.id
+           AND imported.id <> coalesce(label.parent_id, label.id)
+           AND label.id <> coalesce(imported.parent_id, imported.id)
+    """,
+    "tag_changes": """
+        SELECT tag_event.id AS id, product.sku AS sku, tag_event.attribute AS attribute, old.name AS old_tag,
+               new.name AS new_tag, tag_event.source AS source, tag_event.changed_by AS changed_by,
+               tag_event.run_id AS run, tag_event.changed_at AS changed_at
+          FROM tag_event
+          JOIN product ON product.id = tag_event.product_id
+          LEFT JOIN label AS old ON old.id = tag_event.old_label_id
+          LEFT JOIN label AS new ON new.id = tag_event.new_label_id
+    """,
+}
+
+
+def create_views(connection: Connection) -> None:
+    """Create every view; there must be none."""
+    for name, select in VIEWS.items():
+        connection.execute(text(f"CREATE VIEW {name} AS {select}"))
+
+
+def drop_views(connection: Connection) -> None:
+    """Drop every view that is there."""
+    for name in VIEWS:
+        connection.execute(text(f"DROP VIEW IF EXISTS {name}"))

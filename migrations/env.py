@@ -1,0 +1,31 @@
+"""Alembic's environment; `migrations.schema` configures and calls it, there is no alembic.ini."""
+
+from alembic import context
+from sqlalchemy import Connection
+
+from catalog.models import Base
+from catalog.views import create_views, drop_views
+
+
+def run_migrations(connection: Connection) -> None:
+    """Upgrade over `connection` in one transaction: views away, tables changed, views back.
+
+    On SQLite foreign keys must be off before the transaction begins (the caller does it): with them on, Alembic's
+    batch mode emptied a cascading child table without an error.
+    """
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        render_as_batch=connection.dialect.name == "sqlite",
+        transaction_per_migration=False,
+    )
+    drop_views(connection)
+    context.run_migrations()
+    create_views(connection)
+    if connection.dialect.name == "sqlite":
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+        if broken:
+            raise RuntimeError(f"the migration would break {len(broken)} references, the first: {broken[0]}")
+
+
+run_migrations(context.config.attributes["connection"])

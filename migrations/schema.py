@@ -1,0 +1,118 @@
+"""Bringing a catalog's schema up to date, and saying whether it is."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine
+
+from catalog.database import clear_errors, describe
+from catalog.errors import CatalogError
+from catalog.models import Base
+
+LOCK_KEY = 0x68616E67746167  # "hangtag": two upgrades at once wait for each other on PostgreSQL
+
+
+class SchemaError(CatalogError):
+    """The schema is not the one that this version of hangtag works with."""
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def newest_revision() -> str:
+    """The revision that this version of hangtag works with."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None, "migrations/versions is in the package"
+    return head
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The revision of the catalog, or None where no table is."""
+    with _connect(engine) as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def upgrade_schema(engine: Engine) -> tuple[str | None, str]:
+    """Bring the catalog to the newest revision; the revisions before and after.
+
+    Raises:
+        SchemaError: the catalog is newer than this hangtag.
+    """
+    before = current_revision(engine)
+    _require_known(engine, before)
+    config = _config()
+    with _connect(engine) as connection, _foreign_keys_off(connection), connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return before, newest_revision()
+
+
+def require_newest(engine: Engine) -> None:
+    """Return if the schema is the newest.
+
+    Raises:
+        SchemaError: it is not; the line says which command to run.
+    """
+    revision = current_revision(engine)
+    _require_known(engine, revision)
+    if revision != newest_revision():
+        state = "has no tables yet" if revision is None else f"has the schema of revision {revision}"
+        raise SchemaError(
+            f"the catalog at {describe(engine)} {state}, this hangtag needs {newest_revision()}:"
+            " run `hangtag db upgrade`"
+        )
+
+
+def differences(engine: Engine) -> list[str]:
+    """How the tables differ from what the models say, a line each; empty where they do not."""
+    with _connect(engine) as connection:
+        context = MigrationContext.configure(connection, opts={"include_object": _is_ours})
+        return [str(difference) for difference in compare_metadata(context, Base.metadata)]
+
+
+@contextmanager
+def _connect(engine: Engine) -> Iterator[Connection]:
+    with clear_errors(engine), engine.execution_options(writes=True).connect() as connection:
+        yield connection
+
+
+@contextmanager
+def _foreign_keys_off(connection: Connection) -> Iterator[None]:
+    """On SQLite: no foreign keys until the end. The switch is only heeded outside a transaction."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    raw = cast("sqlite3.Connection", connection.connection.dbapi_connection)
+    raw.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        raw.execute("PRAGMA foreign_keys = ON")
+
+
+def _is_ours(_object: object, name: str | None, kind: str, _reflected: bool, _compare_to: object) -> bool:
+    """A shop may keep tables of its own beside ours."""
+    return kind != "table" or name in Base.metadata.tables
+
+
+def _require_known(engine: Engine, revision: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise SchemaError(
+            f"the catalog at {describe(engine)} has revision {revision}, which this hangtag does not know:"
+            " a newer hangtag made it, install that one"
+        )

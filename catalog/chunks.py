@@ -43,6 +43,7 @@ class WaitingImage:
     product_id: int
     root: str
     key: str
+    size_bytes: int
 
 
 @dataclass
@@ -74,9 +75,7 @@ class ChunkFiller:
         if not count:
             return False
         statement = (
-            update(Chunk)
-            .where(Chunk.id == self._open_id, Chunk.state == "pending")
-            .values(images=Chunk.images + count)
+            update(Chunk).where(Chunk.id == self._open_id, Chunk.state == "pending").values(images=Chunk.images + count)
         )
         if _changed_rows(session, statement) == 0:
             self._room = 0
@@ -151,12 +150,12 @@ def finish_chunk(session: Session, lease: Lease) -> None:
 def waiting_images(session: Session, chunk_id: int) -> list[WaitingImage]:
     """The images that a chunk still has to do, in the order they were registered."""
     rows = session.execute(
-        select(Image.id, Image.product_id, Source.root, Image.key)
+        select(Image.id, Image.product_id, Source.root, Image.key, Image.size_bytes)
         .join(Source, Source.id == Image.source_id)
         .where(Image.chunk_id == chunk_id)
         .order_by(Image.id)
     )
-    return [WaitingImage(*row) for row in rows.tuples()]
+    return [WaitingImage(*row) for row in rows]
 
 
 def known_contents(session: Session, hashes: Sequence[bytes], *, model_version_id: int) -> set[bytes]:
@@ -175,6 +174,16 @@ def release_expired_leases(session: Session, *, now: datetime) -> int:
     statement = (
         update(Chunk)
         .where(Chunk.state == "leased", Chunk.lease_expires_at < now)
+        .values(state="pending", token=None, lease_expires_at=None, published_at=None)
+    )
+    return _changed_rows(session, statement)
+
+
+def release_all_leases(session: Session) -> int:
+    """Make every leased chunk pending again: for a caller who knows that no worker lives; how many there were."""
+    statement = (
+        update(Chunk)
+        .where(Chunk.state == "leased")
         .values(state="pending", token=None, lease_expires_at=None, published_at=None)
     )
     return _changed_rows(session, statement)

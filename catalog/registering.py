@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from catalog.chunks import ChunkFiller
@@ -109,9 +109,7 @@ def register_images(
     categories = {product_ids[file.sku]: file.category for file in files if file.category}
     if categories:
         import_categories(session, categories)
-    counts = BatchCounts(
-        due=len(new) + len(due), unchanged=len(seen) - len(due) - len(waiting), waiting=len(waiting)
-    )
+    counts = BatchCounts(due=len(new) + len(due), unchanged=len(seen) - len(due) - len(waiting), waiting=len(waiting))
     touch_run(
         session,
         filler.run_id,
@@ -121,14 +119,6 @@ def register_images(
         now=now,
     )
     return counts
-
-
-def count_products(session: Session, source_id: int, *, prefix: str = "") -> int:
-    """How many products the images of a source show, or those below a folder of it ("sub/")."""
-    query = select(func.count(Image.product_id.distinct())).where(Image.source_id == source_id)
-    if prefix:  # the keys from "sub/" up to, not including, "sub0": "0" follows "/"
-        query = query.where(Image.key >= prefix, Image.key < prefix[:-1] + "0")
-    return session.scalars(query).one()
 
 
 def _known_images(
@@ -146,7 +136,7 @@ def _known_images(
         )
         .where(Image.source_id == source_id, Image.key.in_(keys))
     )  # fmt: skip
-    return {row.key: row for row in map(KnownImage._make, rows.tuples())}
+    return {row.key: row for row in map(KnownImage._make, rows)}
 
 
 def _is_due(file: ImageFile, row: KnownImage) -> bool:
@@ -169,7 +159,7 @@ def _intern_products(
     upsert(session, Product, [row for row in rows if row["title"] is None], keys=("sku",), update=())
     upsert(session, Product, [row for row in rows if row["title"] is not None], keys=("sku",), update=("title",))
     found = session.execute(select(Product.sku, Product.id).where(Product.sku.in_(list(wanted))))
-    return ids | dict(found.tuples().all())
+    return ids | dict(found.all())
 
 
 def _insert_images(
@@ -225,9 +215,7 @@ def _adopt_waiting(session: Session, rows: Sequence[KnownImage], run_id: int) ->
     if not rows:
         return
     session.execute(
-        update(Image)
-        .where(Image.id.in_([row.id for row in rows]), Image.chunk_id.is_not(None))
-        .values(run_id=run_id)
+        update(Image).where(Image.id.in_([row.id for row in rows]), Image.chunk_id.is_not(None)).values(run_id=run_id)
     )
 
 
@@ -242,9 +230,7 @@ def _move_products(
     moved = [(row.id, row.product_id, product_ids[file.sku]) for file, row in seen if file.sku != row.sku]
     if not moved:
         return
-    statement = (
-        update(Image).where(Image.__table__.c.id == bindparam("b_id")).values(product_id=bindparam("b_product"))
-    )
+    statement = update(Image).where(Image.__table__.c.id == bindparam("b_id")).values(product_id=bindparam("b_product"))
     session.connection().execute(statement, [{"b_id": id_, "b_product": new} for id_, _, new in moved])
     touched = {product for _, old, new in moved for product in (old, new)}
     recompute_tags(session, touched, model_version_id=model_version_id, run_id=None, now=now)

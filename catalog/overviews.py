@@ -1,0 +1,113 @@
+"""Overviews of a part of the catalog: the products whose images stand in given sources, or in folders of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Executable, and_, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from catalog.model_versions import ATTRIBUTE
+from catalog.models import Image, Label, Product, Source, Tag
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A source, or what stands in a folder of it ("sub/"), or one image of it."""
+
+    source_id: int
+    key_prefix: str = ""
+    key: str = ""
+
+    def condition(self) -> ColumnElement[bool]:
+        """Whether an image is of this part."""
+        if self.key:
+            return and_(Image.source_id == self.source_id, Image.key == self.key)
+        if not self.key_prefix:
+            return Image.source_id == self.source_id
+        end = self.key_prefix[:-1] + "0"  # "0" follows "/": the keys from "sub/" up to "sub0"
+        return and_(Image.source_id == self.source_id, Image.key >= self.key_prefix, Image.key < end)
+
+
+def _images_of(parts: Sequence[Part]) -> ColumnElement[bool]:
+    return or_(*(part.condition() for part in parts))
+
+
+def count_products(session: Session, parts: Sequence[Part]) -> int:
+    """How many products the images of these parts show."""
+    return session.scalars(select(func.count(Image.product_id.distinct())).where(_images_of(parts))).one()
+
+
+def list_tags(session: Session, parts: Sequence[Part], *, limit: int) -> list[dict[str, Any]]:
+    """The products of these parts with what is shown of them, by SKU; at most `limit`."""
+    parent, guess = aliased(Label), aliased(Label)
+    query = (
+        select(
+            Product.sku,
+            Label.name.label("tag"),
+            func.coalesce(parent.name, Label.name).label("parent"),
+            Tag.confidence,
+            Tag.source,
+            Tag.review_reason.label("review"),
+            guess.name.label("guess"),
+            Tag.guess_1_confidence.label("guess_confidence"),
+        )
+        .select_from(Product)
+        .outerjoin(Tag, (Tag.product_id == Product.id) & (Tag.attribute == ATTRIBUTE))
+        .outerjoin(Label, Label.id == Tag.label_id)
+        .outerjoin(parent, parent.id == Label.parent_id)
+        .outerjoin(guess, guess.id == Tag.guess_1_id)
+        .where(Product.id.in_(select(Image.product_id).where(_images_of(parts))))
+        .order_by(Product.sku)
+        .limit(limit)
+    )
+    return _dicts(session, query)
+
+
+def count_tags(session: Session, parts: Sequence[Part]) -> list[dict[str, Any]]:
+    """How many products of these parts show each tag, most frequent first; None: they show none."""
+    query = (
+        select(Label.name.label("tag"), func.count().label("products"), func.avg(Tag.confidence).label("confidence"))
+        .select_from(Tag)
+        .outerjoin(Label, Label.id == Tag.label_id)
+        .where(Tag.attribute == ATTRIBUTE, Tag.product_id.in_(select(Image.product_id).where(_images_of(parts))))
+        .group_by(Label.name)
+        .order_by(func.count().desc(), Label.name)
+    )
+    return _dicts(session, query)
+
+
+def count_review(session: Session, parts: Sequence[Part]) -> tuple[int, int]:
+    """Products of these parts that wait for a person; and how many of them show their parent meanwhile."""
+    row = session.execute(
+        select(func.count(), func.count(Tag.label_id)).where(
+            Tag.attribute == ATTRIBUTE,
+            Tag.needs_review,
+            Tag.product_id.in_(select(Image.product_id).where(_images_of(parts))),
+        )
+    ).one()
+    return int(row[0]), int(row[1])
+
+
+def list_failures(session: Session, parts: Sequence[Part], *, limit: int) -> list[dict[str, Any]]:
+    """The images of these parts that failed, by key; at most `limit`."""
+    query = (
+        select(Source.root, Image.key.label("image"), Image.failure_code.label("code"),
+               Image.failure_reason.label("reason"))
+        .join(Source, Source.id == Image.source_id)
+        .where(_images_of(parts), Image.failure_code.is_not(None))
+        .order_by(Image.key)
+        .limit(limit)
+    )  # fmt: skip
+    return _dicts(session, query)
+
+
+def count_failures(session: Session, parts: Sequence[Part]) -> int:
+    """How many images of these parts have failed and not passed since."""
+    return session.scalars(
+        select(func.count()).select_from(Image).where(_images_of(parts), Image.failure_code.is_not(None))
+    ).one()
+
+
+def _dicts(session: Session, query: Executable) -> list[dict[str, Any]]:
+    return [dict(row) for row in session.execute(query).mappings()]

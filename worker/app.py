@@ -1,0 +1,154 @@
+"""The Celery app: its settings with their reasons, its queue as `dispatching` sees it, and the worker's timer.
+
+Built in process by `hangtag worker`, `hangtag beat` and `hangtag tag`: `celery -A` would put the current folder
+first on the path, where a shop's own `catalog/` would shadow ours.
+"""
+
+import logging
+from typing import Any
+
+from celery import Celery, bootsteps
+from celery.signals import setup_logging, worker_process_init
+from kombu import Queue as KombuQueue
+from kombu.exceptions import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
+
+from catalog.database import current_time, writing
+from catalog.errors import CatalogError
+from catalog.workers import note_alive
+from worker.dispatching import dispatch
+from worker.processes import die_with_parent
+from worker.settings import Settings
+from worker.tasks import ChunkTask
+
+log = logging.getLogger(__name__)
+
+QUEUES = ("fresh", "bulk")  # in this order: what somebody waits for goes before the night's backlog
+TICK_S = 0.5  # an expired lease is seen, and an empty queue filled, this soon; an idle tick reads two rows
+HEARTBEAT_TICKS = 10
+
+
+def create_app(settings: Settings, *, broker_url: str) -> Celery:
+    """The app, with its task registered; nothing is connected yet."""
+    app = Celery("hangtag", broker=broker_url, set_as_current=False)
+    app.conf.update(
+        task_ignore_result=True,  # the database holds what came of it
+        task_serializer="json",
+        accept_content=["json"],
+        task_acks_late=False,  # a message is a wake-up: the lease alone recovers
+        task_create_missing_queues=False,
+        task_queues=[KombuQueue(name, routing_key=name) for name in QUEUES],
+        task_default_queue=QUEUES[0],
+        worker_prefetch_multiplier=1,  # more would hold bulk messages back from idle workers, and fresh ones behind
+        worker_hijack_root_logger=False,
+        worker_max_tasks_per_child=2000,  # half a million images: whatever a decoder leaks ends with its process
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={
+            "queue_order_strategy": "priority",  # without it two queues are served 1:1
+            "visibility_timeout": 3600,  # an unacknowledged wake-up may come back late: the rows call again anyway
+            "socket_connect_timeout": 5,
+        },
+        # One lost connection must not let a task that runs be started a second time beside itself.
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+    )
+    app.register_task(ChunkTask(settings))
+    return app
+
+
+class CeleryQueue:
+    """The queue of chunks over Celery's broker connection."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def depth(self, queue: str) -> int:
+        """How many messages wait: the length of the Redis list of the queue's name."""
+        with self._app.connection_or_acquire() as connection:
+            return int(connection.default_channel.client.llen(queue))
+
+    def publish(self, queue: str, chunk_id: int) -> None:
+        """Send a chunk's id."""
+        self._app.tasks[ChunkTask.name].apply_async((chunk_id,), queue=queue, retry=False)
+
+    def check(self) -> None:
+        """Return if the broker answers; raise what Celery raises if not."""
+        with self._app.connection_for_write(connect_timeout=5) as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=5)
+
+
+class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+    """The timer in a worker's main process: heartbeat and dispatch, whatever the children do."""
+
+    requires = {"celery.worker.components:Timer"}  # noqa: RUF012  (Celery's own form)
+
+    def __init__(self, parent: Any, **options: Any) -> None:  # noqa: ANN401  (Celery has no types)
+        super().__init__(parent, **options)
+        self._settings: Settings = parent.app.hangtag_settings
+        self._timer: Any = None
+        self._ticks = 0
+
+    def start(self, parent: Any) -> None:  # noqa: ANN401
+        """Begin to tick."""
+        from catalog.database import open_engine  # noqa: PLC0415
+
+        # No pool: children are forked from this process at any time, and must never share a connection.
+        self._engine = open_engine(self._settings.catalog_url, pooled=False)
+        self._queue = CeleryQueue(parent.app)
+        self._name = str(parent.hostname)
+        self._processes = int(parent.concurrency)
+        self._tick()
+        self._timer = parent.timer.call_repeatedly(TICK_S, self._tick)
+
+    def stop(self, parent: Any) -> None:  # noqa: ANN401
+        """Tick no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self) -> None:
+        try:
+            if self._ticks % HEARTBEAT_TICKS == 0:
+                with writing(self._engine) as session:
+                    note_alive(session, self._name, processes=self._processes, now=current_time(session))
+            self._ticks += 1
+            dispatch(self._engine, self._queue)
+        except (CatalogError, SQLAlchemyError, OperationalError, OSError) as error:
+            # The database or Redis is away, or locked: the next tick tries again, and children wait by themselves.
+            log.warning("cannot dispatch: %s", str(error).splitlines()[0])
+
+
+def run_worker(settings: Settings, *, broker_url: str, name: str, processes: int) -> int:
+    """Run a worker in this process until it is told to stop; its exit code."""
+    app = create_app(settings, broker_url=broker_url)
+    app.hangtag_settings = settings
+    app.steps["worker"].add(DispatchStep)
+    setup_logging.connect(_setup_logging(settings), weak=False)
+    worker_process_init.connect(_start_child, weak=False)
+    worker = app.Worker(
+        hostname=name,
+        concurrency=processes,
+        pool="prefork",
+        queues=list(QUEUES),
+        loglevel=settings.log_level,
+        without_mingle=True,  # start to first task 0.37 s without mingle and gossip, 1.45 s with
+        without_gossip=True,
+        without_heartbeat=True,
+        quiet=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def _start_child(**_kwargs: object) -> None:
+    die_with_parent()
+
+
+def _setup_logging(settings: Settings) -> Any:  # noqa: ANN401
+    def setup(**_kwargs: object) -> None:
+        logging.basicConfig(
+            level=settings.log_level, format="%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
+        )
+
+    return setup

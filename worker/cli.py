@@ -1,0 +1,81 @@
+"""The root of the command line. Commands are loaded when they are called: `hangtag --help` and `hangtag find`
+import neither Celery nor TensorFlow."""
+
+import importlib
+import os
+import sys
+
+import click
+
+from catalog.errors import CatalogError
+from training.errors import TrainingError
+from worker.errors import UsageError
+from worker.settings import read_settings
+
+USAGE_ERROR = 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+# Where each command stands, and its line in --help: known without importing it. A test holds them together.
+COMMANDS = {
+    "tag": ("worker.cli_tag:tag", "Tag the product photos of folders, manifests or images, and show the tags."),
+    "enqueue": ("worker.cli_tag:enqueue_paths", "Hand photos to the workers, and return at once."),
+    "find": ("catalog.cli:find", "Find products by tag, confidence, SKU and more."),
+    "show": ("catalog.cli:show", "Show one product: its tag, its images and what decided."),
+    "stats": ("catalog.cli:stats", "Show the catalog in figures."),
+    "review": ("catalog.cli:review", "List the products that wait for a person."),
+    "correct": ("catalog.cli:correct", "Set a product's tag; no model changes it again."),
+    "confirm": ("catalog.cli:confirm", "Keep a product's tag as a person's word."),
+    "reject": ("catalog.cli:reject", "Forbid a label for a product."),
+    "runs": ("catalog.cli:runs", "List runs, or show one."),
+    "failures": ("catalog.cli:failures", "List the images that failed, with their reasons."),
+    "evaluate": ("worker.cli_models:evaluate", "Say how right the current model, or a bundle, is on labelled photos."),
+    "models": ("worker.cli_models:models", "List, import and promote model versions."),
+    "train": ("training.cli:train", "Train a model and pack it as a bundle."),
+    "db": ("migrations.cli:db", "Create the catalog's tables, or bring them up to date."),
+    "worker": ("worker.cli_worker:worker", "Run a worker until it is stopped."),
+}  # fmt: skip
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of a working day."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name][0].split(":")
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hangtag")
+@click.pass_context
+def hangtag(context: click.Context) -> None:
+    """Put a tag on every product photo: labels with honest confidences, in your catalog database."""
+    context.obj = read_settings(os.environ)
+
+
+def main() -> None:
+    """Run the command line; what a user can set right is one line and exit code 2."""
+    try:
+        hangtag(standalone_mode=True)
+    except (CatalogError, TrainingError, UsageError) as error:
+        click.echo(f"hangtag: {error}", err=True)
+        sys.exit(USAGE_ERROR)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # `hangtag find | head`: who reads had enough. Nothing more is written at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

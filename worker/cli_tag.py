@@ -1,0 +1,186 @@
+"""`hangtag tag` and `hangtag enqueue`: what they take, and what they show."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from worker.enqueueing import Enqueued
+
+FAILED = 1
+INTERRUPTED = 130  # 128 + SIGINT
+LINE_EVERY_S = 5.0  # progress where no terminal is
+
+PATHS = click.argument("paths", nargs=-1, required=True, type=click.Path())
+SKU = click.option(
+    "--sku",
+    metavar="REGEX",
+    help="Where the SKU is in the path below the folder, as a named group: "
+    "'(?P<sku>[^/]+)/[^/]+$' takes the folder. Default: the file's name without _1, -2, _front, _back.",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="One line of JSON at the end, and nothing else on stdout.")
+
+
+@click.command()
+@PATHS
+@SKU
+@JSON
+@click.pass_obj
+def tag(settings: Settings, paths: tuple[str, ...], sku: str | None, as_json: bool) -> None:
+    """Tag the product photos of PATHS: folders (any depth), images, or CSV manifests (sku,image[,title][,category]).
+
+    Photos seen before and unchanged are not classified again. Exit code 1 says that images failed.
+    """
+    from worker.tagging import Crew, read_progress, wait_for_run
+
+    started = time.monotonic()
+    engine = open_for_writing(settings)
+    enqueued = _enqueue(settings, engine, paths, kind="tag", pattern=sku)
+    progress = read_progress(engine, enqueued.run_id)
+    if not progress.finished:
+        try:
+            with progress_bar("tagging") as show, Crew(settings, engine, say) as crew:
+                progress = wait_for_run(
+                    engine, crew, enqueued.run_id, say=say,
+                    show=lambda now: show(now.done, now.due, f"{now.review} to review, {now.failed} failed"),
+                )  # fmt: skip
+        except KeyboardInterrupt:
+            progress = read_progress(engine, enqueued.run_id)
+            say(f"stopped: run {enqueued.run_id} has {progress.done} of {progress.due} images done;"
+                " the same command goes on")  # fmt: skip
+            sys.exit(INTERRUPTED)
+    summary = summarise(engine, enqueued, seconds=time.monotonic() - started)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(summary))
+    else:
+        from worker.showing import show_tags
+
+        show_tags(engine, enqueued, summary)
+    engine.dispose()
+    if summary["failed"]:
+        sys.exit(FAILED)
+
+
+@click.command("enqueue")
+@PATHS
+@SKU
+@JSON
+@click.pass_obj
+def enqueue_paths(settings: Settings, paths: tuple[str, ...], sku: str | None, as_json: bool) -> None:
+    """Hand the product photos of PATHS to the workers, before any nightly work, and return at once."""
+    import json
+
+    engine = open_for_writing(settings)
+    enqueued = _enqueue(settings, engine, paths, kind="enqueue", pattern=sku)
+    counts = enqueued.counts
+    if as_json:
+        click.echo(json.dumps({"run": enqueued.run_id, "images": counts.images, "products": counts.products,
+                               "due": counts.due, "unchanged": counts.unchanged, "skipped": counts.skipped}))  # fmt: skip
+        return
+    click.echo(f"run {enqueued.run_id}: {counts.due} of {counts.images} images wait for a worker")
+    if counts.due and not settings.redis_url:
+        say("no HANGTAG_REDIS_URL is set: `hangtag worker` or the next `hangtag tag` does them")
+    engine.dispose()
+
+
+def open_for_writing(settings: Settings) -> "Engine":
+    """The catalog's engine; a local catalog that is not there yet is made.
+
+    Raises:
+        CatalogError: the database is away, or its schema is not ours.
+    """
+    from migrations.schema import current_revision, require_newest, upgrade_schema
+
+    engine = settings.open_database()
+    if settings.is_local and current_revision(engine) is None:
+        upgrade_schema(engine)
+    require_newest(engine)
+    return engine
+
+
+def say(line: str) -> None:
+    """A message for people: on stderr."""
+    click.echo(line, err=True)
+
+
+def _enqueue(
+    settings: Settings, engine: "Engine", paths: tuple[str, ...], *, kind: str, pattern: str | None
+) -> "Enqueued":
+    from worker.enqueueing import enqueue
+
+    if settings.redis_url:
+        from worker.cli_worker import check_broker
+
+        check_broker(settings, settings.redis_url)
+    with progress_bar("looking") as show:
+        enqueued = enqueue(
+            engine, paths, kind=kind, pattern=pattern, chunk_size=settings.chunk_size,
+            progress=lambda done, total: show(done, total, ""),
+        )  # fmt: skip
+    counts = enqueued.counts
+    say(f"{counts.images} images of {counts.products} products: {counts.due} to do, {counts.unchanged} unchanged")
+    for line in enqueued.skips.lines():
+        say(line)
+    return enqueued
+
+
+def summarise(engine: "Engine", enqueued: "Enqueued", *, seconds: float) -> dict[str, Any]:
+    """What came of a finished run; counts are images but for `products`."""
+    from catalog.database import reading
+    from catalog.models import Run
+
+    with reading(engine) as session:
+        run = session.get_one(Run, enqueued.run_id)
+        return {
+            "run": run.id, "images": run.images, "products": run.products, "tagged": run.tagged,
+            "review": run.review, "failed": run.failed, "unchanged": run.unchanged, "skipped": run.skipped,
+            "seconds": round(seconds, 2),
+        }  # fmt: skip
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Progress: a bar on a terminal, a line now and then elsewhere. Called with done, total and a remark."""
+    if not sys.stderr.isatty():
+        yield _line_printer(what)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), TextColumn("{task.fields[remark]}"))  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, rate="", remark="")
+
+        def show(done: int, total: int, remark: str) -> None:
+            speed = progress.tasks[0].speed
+            rate = f"{speed:.0f} images/s" if speed else ""
+            progress.update(task, completed=done, total=total, remark=remark, rate=rate)
+
+        yield show
+
+
+def _line_printer(what: str) -> Callable[[int, int, str], None]:
+    started = last = time.monotonic()
+
+    def show(done: int, total: int, remark: str) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < LINE_EVERY_S:
+            return
+        last = now
+        rate = done / (now - started)
+        left = f", {(total - done) / rate:.0f} s left" if rate else ""
+        say(f"{what}: {done} of {total}, {rate:.0f} images/s{left}{', ' + remark if remark else ''}")
+
+    return show

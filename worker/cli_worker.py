@@ -1,0 +1,67 @@
+"""`hangtag worker`."""
+
+import os
+import socket
+import sys
+from contextlib import ExitStack
+
+import click
+
+from worker.errors import UsageError
+from worker.settings import Settings
+
+
+@click.command()
+@click.option("--processes", type=click.IntRange(min=1), help="Child processes; default: HANGTAG_PROCESSES.")
+@click.option("--name", help="Name in logs and heartbeats; default: process@host.")
+@click.pass_obj
+def worker(settings: Settings, processes: int | None, name: str | None) -> None:
+    """Classify chunks until stopped (Ctrl-C or SIGTERM: the chunk at hand is finished).
+
+    Without HANGTAG_REDIS_URL it starts a Redis of its own, and holds HANGTAG_HOME: `hangtag tag` and `hangtag
+    enqueue` then leave their work to it.
+    """
+    from worker.app import run_worker
+    from worker.home import HomeLock
+    from worker.redis_server import embedded_redis
+
+    count = processes or settings.processes or usable_cores()
+    settings.open_catalog().dispose()
+    with ExitStack() as exits:
+        broker_url = settings.redis_url
+        if not broker_url:
+            lock = HomeLock(settings.home)
+            if not lock.acquire("hangtag worker"):
+                raise UsageError(f"{settings.home} is in use by {lock.holder()}")
+            exits.callback(lock.release)
+            broker_url = exits.enter_context(embedded_redis())
+        else:
+            check_broker(settings, broker_url)
+        node = name or f"{os.getpid()}@{socket.gethostname()}"
+        code = run_worker(settings, broker_url=broker_url, name=node, processes=count)
+    sys.exit(code)
+
+
+def usable_cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_broker(settings: Settings, broker_url: str) -> None:
+    """Return if Redis answers.
+
+    Raises:
+        UsageError: it does not; the line has no password in it.
+    """
+    from kombu.exceptions import OperationalError
+    from kombu.utils.url import maybe_sanitize_url
+
+    from worker.app import CeleryQueue, create_app
+
+    shown = maybe_sanitize_url(broker_url)
+    try:
+        CeleryQueue(create_app(settings, broker_url=broker_url)).check()
+    except (OperationalError, OSError) as error:
+        raise UsageError(f"Redis at {shown} cannot be reached: {error}") from error
+    except (KeyError, ValueError, ImportError) as error:
+        raise UsageError(f"HANGTAG_REDIS_URL={shown} is no Redis URL; an example: redis://host:6379/0") from error

@@ -1,0 +1,56 @@
+"""Dispatching: chunks that wait become messages, a bounded number at a time, and what died is found again.
+
+Run by a timer in each worker's main process and by the wait loop of `hangtag tag`, so that neither a scheduler
+nor a free worker is needed. Redis may be flushed at any moment: a queue that ran dry is filled from the rows.
+"""
+
+from typing import Protocol
+
+from sqlalchemy import Engine
+
+from catalog.chunks import has_work, pending_queues, release_expired_leases, take_unpublished
+from catalog.database import current_time, reading, writing
+from catalog.runs import finish_runs, has_idle_run
+
+# Messages that may wait in a queue. 64 chunks are 16,000 images, some seconds of work for two processes, and the
+# rest of ten million images need no memory of Redis. Refilled at a quarter, so that no worker finds it empty.
+MOST_WAITING = 64
+REFILL_BELOW = 16
+
+
+class Queue(Protocol):
+    """Where messages go: Celery over Redis, or a list in a test."""
+
+    def depth(self, queue: str) -> int:
+        """How many messages wait."""
+
+    def publish(self, queue: str, chunk_id: int) -> None:
+        """Send one; a chunk's id and nothing else."""
+
+
+def dispatch(engine: Engine, queue: Queue) -> None:
+    """Release what dead workers held, publish what waits, close the runs that are done."""
+    with reading(engine) as session:
+        busy = has_work(session)
+        idle = has_idle_run(session, now=current_time(session))
+    if busy:
+        with writing(engine) as session:
+            release_expired_leases(session, now=current_time(session))
+            names = pending_queues(session)
+        for name in names:
+            _refill(engine, queue, name)
+    if idle:
+        with writing(engine) as session:
+            finish_runs(session, now=current_time(session))
+
+
+def _refill(engine: Engine, queue: Queue, name: str) -> None:
+    depth = queue.depth(name)
+    if depth >= REFILL_BELOW:
+        return
+    with writing(engine) as session:
+        chunk_ids = take_unpublished(
+            session, queue=name, count=MOST_WAITING - depth, republish_all=depth == 0, now=current_time(session)
+        )
+    for chunk_id in chunk_ids:
+        queue.publish(name, chunk_id)

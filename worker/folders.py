@@ -1,0 +1,132 @@
+"""Walking a folder of photos, and reading a SKU from a name. Knows no database."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from worker.errors import UsageError
+from worker.names import text_of_path
+
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif"}
+)
+# At most two digits: "SHIRT-2024" is a SKU, and so is a UUID whose last group happens to be all digits.
+VIEW_SUFFIX = re.compile(r"[-_](?:\d{1,2}|front|back)$", re.IGNORECASE)
+
+
+@dataclass
+class Skips:
+    """What was passed over: how many for each reason, and the first of each."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    first: dict[str, str] = field(default_factory=dict)
+
+    def add(self, reason: str, where: str) -> None:
+        """Count one more."""
+        self.counts[reason] += 1
+        self.first.setdefault(reason, where)
+
+    @property
+    def total(self) -> int:
+        """How many in all."""
+        return self.counts.total()
+
+    def lines(self) -> list[str]:
+        """A line for each reason, most frequent first."""
+        return [
+            f"skipped {count}: {reason} (the first: {self.first[reason]})"
+            for reason, count in self.counts.most_common()
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class SkuRule:
+    """How a SKU is read from an image's key: by the stem, or by a pattern over the whole key."""
+
+    pattern: re.Pattern[str] | None = None
+
+    def sku_of(self, key: str) -> str | None:
+        """The SKU, or None where the pattern finds none."""
+        if self.pattern is None:
+            stem = stem_of(key)
+            return VIEW_SUFFIX.sub("", stem) or stem
+        match = self.pattern.search(key)
+        return match[_group_of(self.pattern)] if match else None
+
+
+def stem_of(key: str) -> str:
+    """The file's name without folder and suffix."""
+    return os.path.splitext(key.rpartition("/")[2])[0]
+
+
+def parse_sku_rule(pattern: str | None) -> SkuRule:
+    """The rule of a `--sku` pattern; None: the stem rule.
+
+    Raises:
+        UsageError: it is no regular expression, or has no named group for the SKU.
+    """
+    if pattern is None:
+        return SkuRule()
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"--sku {pattern!r} is no regular expression: {error}") from error
+    if "sku" not in compiled.groupindex and len(compiled.groupindex) != 1:
+        raise UsageError(f"--sku {pattern!r} needs a named group, as in (?P<sku>[^/]+)/[^/]+$")
+    return SkuRule(compiled)
+
+
+def _group_of(pattern: re.Pattern[str]) -> str:
+    return "sku" if "sku" in pattern.groupindex else next(iter(pattern.groupindex))
+
+
+def walk_images(root: str, folder: str, skips: Skips) -> Iterator[os.DirEntry[str]]:
+    """Every image by its name below `root`/`folder`, any depth, in the order of the disk.
+
+    Memory grows with depth, not with files. What is no image is counted in `skips`; links to folders are not
+    followed; links to files are given (whoever opens them judges where they lead).
+    """
+    stack = [os.path.join(root, folder) if folder else root]
+    while stack:
+        path = stack.pop()
+        try:
+            entries = os.scandir(path)
+        except OSError as error:
+            skips.add(f"folder cannot be read: {error.strerror}", text_of_path(path))
+            continue
+        with entries:
+            for entry in entries:
+                if (reason := _skip_reason(entry)) is not None:
+                    skips.add(reason, text_of_path(entry.path))
+                elif entry.is_dir(follow_symlinks=False):
+                    stack.append(entry.path)
+                else:
+                    yield entry
+
+
+def _skip_reason(entry: os.DirEntry[str]) -> str | None:
+    """Why an entry is passed over, or None: an image, or a folder to walk."""
+    if entry.is_dir(follow_symlinks=False):
+        return "hidden folder" if entry.name.startswith(".") else None
+    suffix = os.path.splitext(entry.name)[1].lower()
+    if entry.name.startswith(".") or suffix not in IMAGE_SUFFIXES:
+        return "link to a folder" if entry.is_symlink() and entry.is_dir() else "no image by its name"
+    if not entry.is_symlink() and not entry.is_file():
+        return "no regular file"
+    return None
+
+
+def key_of(entry: os.DirEntry[str], root: str) -> str:
+    """The path below the root as the catalog stores it."""
+    return text_of_path(entry.path[len(root.rstrip(os.sep)) + 1 :])
+
+
+def size_and_time(path: str) -> tuple[int, int]:
+    """Size in bytes and modification time in ns; (-1, 0) for what cannot be looked at: a worker says why."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return -1, 0
+    return status.st_size, status.st_mtime_ns

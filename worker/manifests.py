@@ -1,0 +1,69 @@
+"""Reading a CSV manifest: `sku,image[,title][,category]`, images relative to the manifest's folder."""
+
+import csv
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from worker.errors import UsageError
+from worker.folders import Skips
+from worker.names import is_inside
+
+REQUIRED = ("sku", "image")
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRow:
+    """One image of a manifest; `key` is its path below the manifest's folder."""
+
+    line: int
+    sku: str
+    key: str
+    title: str | None
+    category: str | None
+
+
+def read_manifest(path: Path, skips: Skips) -> Iterator[ManifestRow]:
+    """The rows in their order; bad rows are counted in `skips`, not fatal. Memory does not grow with the rows.
+
+    Raises:
+        UsageError: it cannot be read, is no CSV in UTF-8, or lacks a column.
+    """
+    root = str(path.parent)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = [name.strip() for name in reader.fieldnames or ()]
+            missing = [name for name in REQUIRED if name not in columns]
+            if missing:
+                there = ", ".join(columns) or "none"
+                raise UsageError(f"manifest {path} has no column {' and no column '.join(missing)}; there are: {there}")
+            reader.fieldnames = columns
+            for row in reader:
+                parsed = _parse_row(row, reader.line_num, root, path, skips)
+                if parsed is not None:
+                    yield parsed
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"manifest {path} cannot be read: {reason}") from error
+
+
+def _parse_row(row: dict[str, str | None], line: int, root: str, path: Path, skips: Skips) -> ManifestRow | None:
+    values = {name: (value or "").strip() for name, value in row.items() if isinstance(value, str)}
+    where = f"{path.name} line {line}"
+    for name in REQUIRED:
+        if not values.get(name):
+            skips.add(f"row without {name}", where)
+            return None
+    full = os.path.normpath(os.path.join(root, values["image"]))
+    if not is_inside(full, root) or "\0" in full:
+        skips.add("image outside the manifest's folder", where)
+        return None
+    return ManifestRow(
+        line=line,
+        sku=values["sku"],
+        key=os.path.relpath(full, root),
+        title=values.get("title") or None,
+        category=values.get("category") or None,
+    )

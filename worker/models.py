@@ -1,0 +1,55 @@
+"""Model bundles between `training`, which knows what they mean, and `catalog`, which keeps them."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from catalog.errors import CatalogError
+from catalog.model_versions import (
+    LabelEntry,
+    current_model_version,
+    import_model_version,
+    promote,
+    read_artifact,
+)
+from catalog.models import ModelVersion
+from training.bundle import Bundle, parse_bundle, shipped_bundle
+
+
+def import_bundle(session: Session, bundle: Bundle, *, now: datetime) -> int:
+    """The id of the bundle's model version in the catalog; stored now if it was not there."""
+    manifest = bundle.manifest
+    entries = [LabelEntry(parent.name, "parent", None, parent.threshold) for parent in manifest.parents]
+    entries += [
+        LabelEntry(label.name, "other" if label.name == manifest.other else "label", label.parent, label.threshold)
+        for label in manifest.labels
+    ]
+    return import_model_version(
+        session,
+        name=manifest.name,
+        attribute=manifest.attribute,
+        sha256=bundle.sha256,
+        manifest=bundle.manifest_json,
+        artifact=bundle.artifact,
+        labels=entries,
+        now=now,
+    )
+
+
+def load_bundle(session: Session, model_version_id: int) -> Bundle:
+    """The bundle of a model version, checked against its hashes as if it came from anywhere."""
+    return parse_bundle(*read_artifact(session, model_version_id))
+
+
+def ensure_current_model(session: Session, *, now: datetime) -> ModelVersion:
+    """The catalog's current model version; a catalog without any gets the shipped one, promoted."""
+    current = current_model_version(session)
+    if current is not None:
+        return current
+    bundle = shipped_bundle()
+    model_version_id = import_bundle(session, bundle, now=now)
+    promote(session, model_version_id, attribute=bundle.manifest.attribute, by="hangtag", now=now)
+    current = current_model_version(session)
+    if current is None:
+        raise CatalogError(f"the shipped bundle {bundle.manifest.name} is not of the attribute that is tagged")
+    return current

@@ -1,0 +1,189 @@
+"""Places: what a PATH on the command line stands for, and the images found there.
+
+A place is a source (a folder or a manifest), or a part of one: a folder or file below a root that the catalog
+knows belongs to that source, so that no photo is registered twice.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from catalog.overviews import Part
+from catalog.registering import ImageFile, enclosing_roots
+from worker.errors import UsageError
+from worker.folders import (
+    IMAGE_SUFFIXES,
+    Skips,
+    key_of,
+    parse_sku_rule,
+    size_and_time,
+    stem_of,
+    walk_images,
+)
+from worker.manifests import read_manifest
+from worker.names import is_inside, path_of_text, text_of_path
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A source, or a part of it. Paths are as the file system has them; `part` is below `root`, "" for all."""
+
+    root: str
+    manifest: str
+    part: str
+    pattern: str | None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is one image."""
+        return not self.manifest and os.path.splitext(self.part)[1].lower() in IMAGE_SUFFIXES
+
+    def as_part(self, source_id: int) -> Part:
+        """The same as the catalog has it."""
+        key = text_of_path(self.part)
+        if self.is_file:
+            return Part(source_id, key=key)
+        return Part(source_id, key_prefix=key + "/" if key else "")
+
+
+def resolve_places(session: Session, paths: Sequence[str], *, pattern: str | None) -> list[Place]:
+    """The places of these paths, each once; a path inside another of them is left out.
+
+    Raises:
+        UsageError: a path is not there, or is neither folder, image nor manifest; a pattern that is none.
+    """
+    parse_sku_rule(pattern)
+    places = [_resolve(session, path, pattern) for path in paths]
+    fulls = [os.path.join(place.root, place.part, place.manifest).rstrip(os.sep) for place in places]
+    kept = []
+    for index, place in enumerate(places):
+        others = [other for position, other in enumerate(fulls) if position != index and not places[position].manifest]
+        inside = any(is_inside(fulls[index], other) and fulls[index] != other for other in others)
+        if not inside and fulls[index] not in fulls[:index]:
+            kept.append(place)
+    return kept
+
+
+def _resolve(session: Session, path: str, pattern: str | None) -> Place:
+    full = os.path.realpath(path)
+    shown = text_of_path(path)
+    suffix = os.path.splitext(full)[1].lower()
+    if os.path.isdir(full):
+        if not os.access(full, os.R_OK | os.X_OK):
+            raise UsageError(f"{shown}: this folder may not be read")
+        return _within_source(session, full, "", pattern)
+    if not os.path.exists(full):
+        raise UsageError(f"{shown}: no such folder or file")
+    folder, name = os.path.split(full)
+    if suffix in IMAGE_SUFFIXES:
+        return _within_source(session, folder, name, pattern)
+    if suffix == ".csv":
+        if pattern is not None:
+            raise UsageError(f"{shown}: a manifest names its SKUs itself, --sku does not go with it")
+        return Place(folder, name, "", None)
+    raise UsageError(f"{shown}: neither a folder, nor an image, nor a manifest (.csv)")
+
+
+def _within_source(session: Session, folder: str, name: str, pattern: str | None) -> Place:
+    """The folder (or the image `name` in it) as part of the nearest known source, or as a source of its own.
+
+    A SKU rule is a source's: with `--sku` the folder itself is the source; without it a known rule goes on.
+    """
+    ancestors = [folder, *(str(parent) for parent in Path(folder).parents)]
+    known = {path_of_text(source.root): source for source in
+             enclosing_roots(session, [text_of_path(path) for path in ancestors])}  # fmt: skip
+    root = next((path for path in ancestors if path in known), folder)
+    if pattern is not None:
+        return Place(folder, "", name, pattern)
+    rule = known[root].sku_pattern if root in known else None
+    return Place(root, "", os.path.relpath(os.path.join(folder, name), root) if root != folder else name, rule)
+
+
+def images_of(place: Place, skips: Skips) -> Iterator[ImageFile]:
+    """The images of a place as they are found; without size and time (-2, 0), which `look_at` adds."""
+    if place.manifest:
+        for row in read_manifest(Path(place.root, place.manifest), skips):
+            yield ImageFile(text_of_path(row.key), row.sku, -2, 0, row.title, row.category)
+        return
+    rule = parse_sku_rule(place.pattern)
+    for key in _keys_of(place, skips):
+        sku = rule.sku_of(key)
+        if sku:
+            yield ImageFile(key, sku, -2, 0)
+        else:
+            skips.add("no SKU by the pattern in its name", key)
+
+
+def _keys_of(place: Place, skips: Skips) -> Iterator[str]:
+    if place.is_file:
+        yield text_of_path(place.part)
+        return
+    for entry in walk_images(place.root, place.part, skips):
+        yield key_of(entry, place.root)
+
+
+def look_at(place: Place, file: ImageFile) -> ImageFile:
+    """The image with its size and time."""
+    size_bytes, modified_ns = size_and_time(os.path.join(place.root, path_of_text(file.key)))
+    return ImageFile(file.key, file.sku, size_bytes, modified_ns, file.title, file.category)
+
+
+def survey(place: Place) -> int:
+    """How many images a place has, before anything is written.
+
+    Raises:
+        UsageError: it has none, several folders repeat a stem, or a manifest names an image for two SKUs.
+    """
+    skips = Skips()
+    count = 0
+    with closing(_Seen()) as seen:
+        for file in images_of(place, skips):
+            count += 1
+            if place.manifest:
+                other = seen.value_of(file.key, file.sku)
+                if other != file.sku:
+                    raise UsageError(
+                        f"{place.manifest}: image {file.key} stands under two SKUs, {other} and {file.sku}"
+                    )
+            elif place.pattern is None:
+                folder = file.key.rpartition("/")[0]
+                other = seen.value_of(stem_of(file.key), folder)
+                if other != folder:
+                    raise UsageError(_repeated_stem(file.key, other, folder))
+    if not count:
+        raise UsageError(f"{text_of_path(os.path.join(place.root, place.manifest))}: no image found"
+                         + "".join(f"; {line}" for line in skips.lines()[:3]))  # fmt: skip
+    return count
+
+
+def _repeated_stem(key: str, other: str, folder: str) -> str:
+    name = key.rpartition("/")[2]
+    return (
+        f"the name {stem_of(key)!r} stands in several folders ({other or '.'}, {folder or '.'}), so it is no SKU:"
+        f" say where the SKU is, for example --sku '(?P<sku>[^/]+)/[^/]+$' to take the folder of {name}"
+    )
+
+
+class _Seen:
+    """What was seen first for each of any number of names: a temporary table on disk, so that memory stays flat."""
+
+    def __init__(self) -> None:
+        self._table = sqlite3.connect("")  # a private file, gone when closed; its page cache is bounded
+        self._table.execute("CREATE TABLE seen (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
+
+    def value_of(self, name: str, value: str) -> str:
+        """The value that the name came with first: `value` itself if this is the first time."""
+        added = self._table.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (name, value)).rowcount
+        if added:
+            return value
+        found: str = self._table.execute("SELECT value FROM seen WHERE name = ?", (name,)).fetchone()[0]
+        return found
+
+    def close(self) -> None:
+        """Drop the table."""
+        self._table.close()

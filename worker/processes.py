@@ -1,0 +1,55 @@
+"""Processes that end with the one that started them, whatever ends it."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import IO
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent ends, kill -9 included.
+
+    Linux only; elsewhere nothing happens, and a parent killed with -9 leaves its children behind.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def start_child(
+    command: Sequence[str], *, environment: Mapping[str, str] | None = None, output: IO[bytes] | int | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a process that dies with this one; it reads nothing and hears no Ctrl-C of the terminal's.
+
+    Call it from the main thread: the kernel counts the death of the starting thread as the parent's.
+    """
+    parent = os.getpid()
+
+    def prepare() -> None:
+        die_with_parent()
+        if os.getppid() != parent:  # it died before the kernel was asked
+            os._exit(1)
+
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+        preexec_fn=prepare,  # noqa: PLW1509  (called before any thread is started)
+    )
+
+
+def end_child(process: subprocess.Popen[bytes], *, patience_s: float) -> None:
+    """Ask a child to end, and kill it if it has not in time."""
+    process.terminate()
+    try:
+        process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

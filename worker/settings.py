@@ -1,0 +1,129 @@
+"""The settings: the only reader of the environment; the rest of hangtag takes plain values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from worker.errors import UsageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+PREFIX = "HANGTAG_"
+
+
+def setting(default: Any, meaning: str) -> Any:  # noqa: ANN401  (of the type of its field)
+    """A field that is read from the environment; `meaning` stands in the README."""
+    return field(default=default, metadata={"meaning": meaning})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a shop may set; each field is the environment variable HANGTAG_ + its name in capitals."""
+
+    home: Path = setting(Path(), "folder for local state: SQLite catalog, lock; default: the user's data folder")
+    database_url: str = setting("", "the catalog: postgresql://… or sqlite:///…; default: catalog.db in the home")
+    redis_url: str = setting("", "the queue: redis://, rediss:// or redis+socket://…; default: one of our own")
+    processes: int = setting(0, "worker processes; 0: one for each core")
+    chunk_size: int = setting(256, "images in a chunk")  # 256 carry 35,000 images/s through Celery
+    lease_s: float = setting(10.0, "seconds without progress after which a chunk is given to another worker")
+    max_pixels: int = setting(100_000_000, "pixels above which an image is refused before it is decoded")
+    max_file_mb: int = setting(64, "megabytes above which a file is refused")
+    image_cpu_s: int = setting(2, "CPU seconds for one image in careful mode")
+    image_memory_mb: int = setting(300, "megabytes for decoding one image in careful mode")
+    log_level: str = setting("WARNING", "of the workers' log on stderr: DEBUG, INFO, WARNING, ERROR")
+    nightly: str = setting("30 3 * * *", "cron expression of the nightly retag; off: none")
+    time_zone: str = setting("", "zone of the nightly's hours, as in Europe/Berlin; default: this machine's")
+
+    @property
+    def catalog_url(self) -> str:
+        """The database's URL, given or by default."""
+        return self.database_url or f"sqlite:///{self.home / 'catalog.db'}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the catalog is the SQLite file in the home: ours to create."""
+        return not self.database_url
+
+    def open_database(self) -> "Engine":
+        """An engine for the catalog whatever its schema; makes the folder of a local one."""
+        from catalog.database import open_engine  # noqa: PLC0415  (`hangtag --help` needs no SQLAlchemy)
+
+        if self.is_local:
+            make_folder(self.home)
+        return open_engine(self.catalog_url)
+
+    def open_catalog(self) -> "Engine":
+        """An engine for a catalog that is there and has the newest schema.
+
+        Raises:
+            UsageError: there is none yet.
+            SchemaError: its schema is another; the line says which command to run.
+        """
+        from migrations.schema import require_newest  # noqa: PLC0415
+
+        if self.is_local and not (self.home / "catalog.db").exists():
+            raise UsageError(f"no catalog in {self.home} yet: `hangtag tag FOLDER` makes one")
+        engine = self.open_database()
+        require_newest(engine)
+        return engine
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder of ours, readable by its owner only.
+
+    Raises:
+        UsageError: the system refused.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise UsageError(f"cannot create HANGTAG_HOME {folder}: {error.strerror}") from error
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings of an environment.
+
+    Raises:
+        UsageError: a variable is misspelt or its value is not of its kind.
+    """
+    known = {PREFIX + item.name.upper(): item for item in fields(Settings)}
+    values: dict[str, Any] = {}
+    for name, text in environment.items():
+        if not name.startswith(PREFIX):
+            continue
+        if name not in known:
+            raise UsageError(f"{name} is no setting; there are: {', '.join(known)}")
+        if text:
+            values[known[name].name] = _parse(name, text, type(known[name].default))
+    if "home" not in values:
+        import platformdirs  # noqa: PLC0415
+
+        values["home"] = Path(platformdirs.user_data_dir("hangtag", appauthor=False))
+    values["home"] = values["home"].expanduser().absolute()
+    return _checked(Settings(**values))
+
+
+def _parse(name: str, text: str, kind: type) -> Any:  # noqa: ANN401  (of the type of its field)
+    if kind not in (int, float):
+        return Path(text) if issubclass(kind, Path) else text
+    try:
+        return int(text) if kind is int else float(text)
+    except ValueError as error:
+        raise UsageError(f"{name}={text!r} is no {'whole number' if kind is int else 'number'}") from error
+
+
+def _checked(settings: Settings) -> Settings:
+    """Refuse numbers that no worker could work with."""
+    for name, least in (
+        ("processes", 0), ("chunk_size", 1), ("max_pixels", 1), ("max_file_mb", 1), ("image_cpu_s", 1),
+        ("image_memory_mb", 50),
+    ):  # fmt: skip
+        if getattr(settings, name) < least:
+            raise UsageError(f"{PREFIX}{name.upper()} must be at least {least}")
+    if settings.lease_s < 1:
+        raise UsageError("HANGTAG_LEASE_S must be at least 1")
+    if settings.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise UsageError(f"HANGTAG_LOG_LEVEL={settings.log_level!r} is none of DEBUG, INFO, WARNING, ERROR")
+    return settings

@@ -1,0 +1,73 @@
+"""What `hangtag tag` shows at its end: tags, what waits, what failed, where the catalog is, what to type next."""
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy import Engine
+
+from catalog.database import describe, reading
+from catalog.output import Form, print_rows, visible
+from catalog.overviews import count_failures, count_review, count_tags, list_failures, list_tags
+from worker.enqueueing import Enqueued
+
+SHOWN_PRODUCTS = 80  # with more, a summary by tag: a table that scrolls away shows nothing
+SHOWN_FAILURES = 10
+
+
+def show_tags(engine: Engine, enqueued: Enqueued, summary: dict[str, Any]) -> None:
+    """Print what came of a run, for people."""
+    parts = enqueued.parts
+    with reading(engine) as session:
+        if summary["products"] <= SHOWN_PRODUCTS:
+            rows = [_row(tag) for tag in list_tags(session, parts, limit=SHOWN_PRODUCTS)]
+            print_rows(("sku", "tag", "parent", "confidence", "review"), rows, form=Form.PEOPLE)
+        else:
+            rows = [row | {"tag": row["tag"] or "(none yet)"} for row in count_tags(session, parts)]
+            print_rows(("tag", "products", "confidence"), rows, form=Form.PEOPLE)
+        review, with_parent = count_review(session, parts)
+        failures = list_failures(session, parts, limit=SHOWN_FAILURES)
+        failed = count_failures(session, parts)
+    click.echo()
+    click.echo(f"{summary['images']} images of {summary['products']} products in {summary['seconds']:.1f} s: "
+               f"{summary['tagged']} tagged, {summary['review']} not sure, {summary['failed']} failed, "
+               f"{summary['unchanged']} unchanged")  # fmt: skip
+    click.echo(f"{review} products wait for review" + (f", {with_parent} of them with their parent as tag"
+                                                       if with_parent else ""))  # fmt: skip
+    for failure in failures:
+        click.echo(f"failed: {visible(failure['image'])}: {failure['reason']} ({failure['code']})")
+    if failed > len(failures):
+        click.echo(f"… and {failed - len(failures)} more failures")
+    _show_next(engine, rows, review)
+
+
+def _row(tag: dict[str, Any]) -> dict[str, Any]:
+    """A product as a line: what waits shows its best guess."""
+    reason = tag["review"]
+    guess = f"{reason}: {tag['guess']} {tag['guess_confidence']:.2f}?" if reason and tag["guess"] else reason
+    return tag | {"review": guess if tag["source"] != "human" else None}
+
+
+def _show_next(engine: Engine, rows: list[dict[str, Any]], review: int) -> None:
+    command = own_command()
+    tag = next((row["tag"] for row in rows if row["tag"] and row["tag"] != "(none yet)"), "Dress")
+    sku = next((row["sku"] for row in rows if "sku" in row), None)
+    click.echo()
+    click.echo(f"The catalog is {describe(engine)}. Worth typing next:")
+    click.echo(f"  {command} find --tag {shlex.quote(tag)} --confidence-from 0.9")
+    click.echo(f"  {command} show {shlex.quote(sku)}" if sku else f"  {command} stats")
+    click.echo(f"  {command} review" if review else f"  {command} runs")
+
+
+def own_command() -> str:
+    """How this command was called, with the home it was given: what is shown can be typed."""
+    program = Path(sys.argv[0])
+    shown = "hangtag"
+    if program.name == "hangtag" and shutil.which("hangtag") != str(program.absolute()):
+        shown = shlex.quote(sys.argv[0])
+    home = os.environ.get("HANGTAG_HOME")
+    return f"HANGTAG_HOME={shlex.quote(home)} {shown}" if home else shown

@@ -1,0 +1,161 @@
+"""`hangtag tag`: enqueue, wait, say what came of it. Starts a Redis and a worker of its own where none serves.
+
+The same chunks, messages and rows as a cluster's; what is local is only who started the servers.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Engine
+
+from catalog.chunks import release_all_leases
+from catalog.database import current_time, reading, writing
+from catalog.models import Run
+from catalog.workers import living_workers
+from worker.app import CeleryQueue, create_app
+from worker.dispatching import dispatch
+from worker.errors import UsageError
+from worker.home import HomeLock
+from worker.processes import end_child, start_child
+from worker.redis_server import embedded_redis
+from worker.settings import Settings
+
+STDERR = 2  # a worker's log goes there: stdout is for answers
+POLL_S = 0.1  # a row is read this often while waiting
+DISPATCH_S = 0.5  # as often as a worker's own timer
+SILENCE_S = 60.0  # without a finished image for so long, somebody should look
+MOST_RESTARTS = 20  # of a worker that dies under us: more than any folder of killer images deserves
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands, in images."""
+
+    due: int
+    tagged: int
+    review: int
+    failed: int
+    finished: bool
+
+    @property
+    def done(self) -> int:
+        """How many are done."""
+        return self.tagged + self.review + self.failed
+
+
+def read_progress(engine: Engine, run_id: int) -> Progress:
+    """Where a run stands now."""
+    with reading(engine) as session:
+        run = session.get_one(Run, run_id)
+        return Progress(run.due, run.tagged, run.review, run.failed, run.finished_at is not None)
+
+
+class Crew:
+    """Who does the work of a waiting `hangtag tag`: workers that live, or a Redis and a worker of its own.
+
+    With `HANGTAG_REDIS_URL` set, living workers are left to do it, and one is started only where there is none.
+    Without, the holder of the home's lock does it: this process, or the `hangtag tag` or `worker` that has it.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine, say: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._say = say
+        self._exits = ExitStack()
+        self._lock = HomeLock(settings.home)
+        self._broker_url = ""
+        self._queue: CeleryQueue | None = None
+        self._worker: subprocess.Popen[bytes] | None = None
+        self._restarts = 0
+
+    def __enter__(self) -> Self:
+        if self._settings.redis_url:
+            self._connect(self._settings.redis_url)
+            with reading(self._engine) as session:
+                living = living_workers(session, now=current_time(session))
+            if living:
+                self._say(f"{len(living)} worker(s) at work: {', '.join(worker.name for worker in living)}")
+            else:
+                self._start_worker()
+        elif not self._take_home():
+            self._say(f"the work is done by {self._lock.holder()}")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._exits.close()
+
+    def work(self) -> None:
+        """Dispatch, and see that there still is a worker; to be called again and again while waiting."""
+        if self._queue is None:
+            self._take_home()  # its holder may have ended
+        if self._queue is not None:
+            dispatch(self._engine, self._queue)
+        if self._worker is not None and self._worker.poll() is not None:
+            self._restarts += 1
+            if self._restarts > MOST_RESTARTS:
+                raise UsageError(f"the worker ended {self._restarts} times; its log is above, `hangtag doctor` checks")
+            self._start_worker()
+
+    def _take_home(self) -> bool:
+        """Start Redis and a worker if the home's lock is free."""
+        if not self._lock.acquire("hangtag tag"):
+            return False
+        self._exits.callback(self._lock.release)
+        with writing(self._engine) as session:
+            release_all_leases(session)  # with the lock ours, no worker lives that could hold one
+        self._connect(self._exits.enter_context(embedded_redis()))
+        self._start_worker()
+        return True
+
+    def _connect(self, broker_url: str) -> None:
+        self._broker_url = broker_url
+        self._queue = CeleryQueue(create_app(self._settings, broker_url=broker_url))
+
+    def _start_worker(self) -> None:
+        # -P: the current folder is not put on the path, where a shop's own `catalog/` would shadow ours.
+        command = [sys.executable, "-P", "-m", "worker", "worker"]
+        environment = {
+            **os.environ,
+            "HANGTAG_REDIS_URL": self._broker_url,
+            "HANGTAG_HOME": str(self._settings.home),
+        }
+        self._worker = start_child(command, environment=environment, output=STDERR)
+        self._exits.callback(end_child, self._worker, patience_s=3)
+
+
+def wait_for_run(
+    engine: Engine, crew: Crew, run_id: int, *, show: Callable[[Progress], None], say: Callable[[str], None]
+) -> Progress:
+    """Where the run stands when it is done.
+
+    Args:
+        show: called with each change of its progress.
+        say: told when nothing moved for a long time: a worker that is connected is not always one that works.
+    """
+    last = read_progress(engine, run_id)
+    changed_at = told_at = time.monotonic()
+    dispatched_at = 0.0
+    while not last.finished:
+        show(last)
+        now = time.monotonic()
+        if now - dispatched_at > DISPATCH_S or last.done >= last.due:  # the latter: it may be closed now
+            crew.work()
+            dispatched_at = now
+        progress = read_progress(engine, run_id)
+        if progress != last:
+            last, changed_at = progress, now
+        elif now - max(changed_at, told_at) > SILENCE_S:
+            say(f"no image was finished for {now - changed_at:.0f} s; {last.due - last.done} wait")
+            told_at = now
+        time.sleep(POLL_S)
+    show(last)
+    return last

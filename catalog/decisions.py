@@ -53,9 +53,7 @@ class Decision:
     deciding_image_id: int
 
 
-def decide(
-    predictions: Sequence[ImagePrediction], labels: LabelSet, *, rejected: Collection[int] = ()
-) -> Decision:
+def decide(predictions: Sequence[ImagePrediction], labels: LabelSet, *, rejected: Collection[int] = ()) -> Decision:
     """The tag of a product whose images have these predictions (at least one).
 
     The images are combined by the mean of their log-probabilities (the logarithmic opinion pool: Genest and

@@ -83,9 +83,7 @@ def _intern_labels(session: Session, labels: Sequence[LabelEntry]) -> dict[str, 
             session.add(row)
             session.flush()
         elif row.parent_id != parent_id:
-            raise CatalogError(
-                f"label {entry.name!r} stands under another parent in the catalog than in the bundle"
-            )
+            raise CatalogError(f"label {entry.name!r} stands under another parent in the catalog than in the bundle")
         ids[entry.name] = row.id
     return ids
 

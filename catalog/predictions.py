@@ -86,15 +86,11 @@ def _insert_predictions(
     upsert(session, Prediction, ordered, keys=("content_hash", "model_version_id"), update=())
 
 
-def _finish_images(
-    session: Session, lease: Lease, outcomes: Sequence[Outcome], now: datetime
-) -> dict[int, int | None]:
+def _finish_images(session: Session, lease: Lease, outcomes: Sequence[Outcome], now: datetime) -> dict[int, int | None]:
     """Take the images out of the chunk; image id -> the run that asked for it, for those that were in it."""
     ids = [outcome.image_id for outcome in outcomes]
-    rows = session.execute(
-        select(Image.id, Image.run_id).where(Image.id.in_(ids), Image.chunk_id == lease.chunk_id)
-    )
-    run_of = dict(rows.tuples().all())
+    rows = session.execute(select(Image.id, Image.run_id).where(Image.id.in_(ids), Image.chunk_id == lease.chunk_id))
+    run_of = dict(rows.all())
     table = Image.__table__
     updates = [
         {

@@ -70,6 +70,11 @@ def enclosing_roots(session: Session, candidates: Sequence[str]) -> list[Source]
     return list(session.scalars(select(Source).where(Source.root.in_(candidates), Source.manifest == "")))
 
 
+def list_sources(session: Session) -> list[Source]:
+    """Every source, in the order they were first enqueued."""
+    return list(session.scalars(select(Source).order_by(Source.id)))
+
+
 def register_source(session: Session, *, root: str, manifest: str, sku_pattern: str | None, now: datetime) -> int:
     """The id of the source, added or with its SKU rule set anew."""
     source = find_source(session, root=root, manifest=manifest)

@@ -18,12 +18,27 @@ from catalog.models import Image, Run, Tag
 ENQUEUE_SILENCE_S = 60
 
 
-def start_run(session: Session, *, kind: str, paths: Sequence[str], model_version_id: int, now: datetime) -> int:
-    """The id of a new run, in the state "enqueueing"."""
+def start_run(
+    session: Session,
+    *,
+    kind: str,
+    paths: Sequence[str],
+    model_version_id: int,
+    schedule: str | None = None,
+    slot: str | None = None,
+    now: datetime,
+) -> int:
+    """The id of a new run, in the state "enqueueing".
+
+    Raises:
+        IntegrityError: the slot of the schedule has a run: another scheduler was quicker.
+    """
     run = Run(
         kind=kind,
         paths=list(paths),
         model_version_id=model_version_id,
+        schedule=schedule,
+        slot=slot,
         state="enqueueing",
         created_at=now,
         touched_at=now,
@@ -31,6 +46,16 @@ def start_run(session: Session, *, kind: str, paths: Sequence[str], model_versio
     session.add(run)
     session.flush()
     return run.id
+
+
+def has_run(session: Session, *, schedule: str, slot: str) -> bool:
+    """Whether a slot of a schedule has its run."""
+    return session.scalar(select(Run.id).where(Run.schedule == schedule, Run.slot == slot)) is not None
+
+
+def is_under_way(session: Session, *, schedule: str) -> bool:
+    """Whether a run of a schedule is not finished."""
+    return session.scalar(select(Run.id).where(Run.schedule == schedule, Run.finished_at.is_(None))) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +131,7 @@ def finish_runs(session: Session, *, now: datetime) -> list[int]:
         .order_by(Run.id)
         .with_for_update(of=Run)
     )
-    finished = session.execute(idle).tuples().all()
+    finished = session.execute(idle).all()
     for run_id, state in finished:
         tagged, review, failed = count_outcomes(session, run_id)
         session.execute(

@@ -29,9 +29,7 @@ MODEL_COLUMNS = (
 def lock_products(session: Session, product_ids: Iterable[int]) -> list[int]:
     """Hold these products until the transaction ends; their ids in the order they were locked."""
     ids = sorted(set(product_ids))
-    return list(
-        session.scalars(select(Product.id).where(Product.id.in_(ids)).order_by(Product.id).with_for_update())
-    )
+    return list(session.scalars(select(Product.id).where(Product.id.in_(ids)).order_by(Product.id).with_for_update()))
 
 
 def recompute_tags(
@@ -59,9 +57,8 @@ def recompute_tags(
         decision = decide(predictions[product_id][judge], label_sets[judge], rejected=rejected.get(product_id, ()))
         rows.append(_model_row(product_id, judge, decision, run_id=run_id, now=now))
     upsert(session, Tag, rows, keys=("product_id", "attribute"), update=MODEL_COLUMNS)
-    names = dict(
-        session.execute(select(ModelVersion.id, ModelVersion.name).where(ModelVersion.id.in_(judges))).tuples()
-    )
+    versions = session.execute(select(ModelVersion.id, ModelVersion.name).where(ModelVersion.id.in_(judges)))
+    names = dict(versions.all())
     by = {row["product_id"]: names.get(row["model_version_id"] or judges[0], "") for row in rows}
     record_changes(session, before=shown, product_ids=by, source="model", changed_by=by, run_id=run_id, now=now)
 
@@ -102,7 +99,7 @@ def _predictions_of(
         .where(Image.product_id.in_(product_ids), Prediction.model_version_id.in_(model_version_ids))
         .order_by(Image.id)
     )
-    for product_id, image_id, model_version_id, probabilities in session.execute(query).tuples():
+    for product_id, image_id, model_version_id, probabilities in session.execute(query):
         found[product_id][model_version_id].append(ImagePrediction(image_id, probabilities))
     return found
 
@@ -115,7 +112,7 @@ def _rejected_of(session: Session, product_ids: Sequence[int]) -> dict[int, set[
             RejectedLabel.product_id.in_(product_ids), RejectedLabel.attribute == ATTRIBUTE
         )
     )
-    for product_id, label_id in rows.tuples():
+    for product_id, label_id in rows:
         found[product_id].add(label_id)
     return found
 
@@ -125,7 +122,7 @@ def shown_labels(session: Session, product_ids: Collection[int]) -> dict[int, in
     rows = session.execute(
         select(Tag.product_id, Tag.label_id).where(Tag.product_id.in_(product_ids), Tag.attribute == ATTRIBUTE)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def record_changes(
@@ -162,7 +159,7 @@ def record_changes(
 def import_categories(session: Session, categories: Mapping[int, str]) -> None:
     """Store the shop's category of today by product id, and the label of that name where there is one."""
     wanted = {name.casefold() for name in categories.values()}
-    labels = {name.casefold(): id_ for id_, name in session.execute(select(Label.id, Label.name)).tuples()
+    labels = {name.casefold(): id_ for id_, name in session.execute(select(Label.id, Label.name))
               if name.casefold() in wanted}  # fmt: skip
     rows = [
         {
@@ -220,9 +217,7 @@ def reject_label(session: Session, sku: str, label: str, *, by: str, now: dateti
     recompute_tags(session, [product_id], model_version_id=tag.model_version_id, run_id=None, now=now)
 
 
-def _set_human_label(
-    session: Session, product_id: int, label_id: int, action: str, *, by: str, now: datetime
-) -> None:
+def _set_human_label(session: Session, product_id: int, label_id: int, action: str, *, by: str, now: datetime) -> None:
     lock_products(session, [product_id])
     before = shown_labels(session, [product_id])
     row = {

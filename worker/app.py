@@ -15,11 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from catalog.database import current_time, writing
 from catalog.errors import CatalogError
-from catalog.workers import note_alive
+from catalog.workers import note_alive, note_stopped
 from worker.dispatching import dispatch
 from worker.processes import die_with_parent
 from worker.settings import Settings
-from worker.tasks import ChunkTask
+from worker.tasks import ChunkTask, TickTask
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,11 @@ def create_app(settings: Settings, *, broker_url: str) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
     )
     app.register_task(ChunkTask(settings))
+    app.register_task(TickTask(settings))
+    # A tick that no worker took within its minute is dropped: a worker that was down wakes to one, not to a pile.
+    app.conf.beat_schedule = {
+        "tick": {"task": TickTask.name, "schedule": 60.0, "options": {"queue": QUEUES[0], "expires": 60}}
+    }
     return app
 
 
@@ -106,6 +111,11 @@ class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        try:
+            with writing(self._engine) as session:
+                note_stopped(session, self._name)
+        except (CatalogError, SQLAlchemyError) as error:
+            log.warning("cannot say goodbye: %s", str(error).splitlines()[0])
 
     def _tick(self) -> None:
         try:
@@ -139,6 +149,13 @@ def run_worker(settings: Settings, *, broker_url: str, name: str, processes: int
     )
     worker.start()
     return int(worker.exitcode or 0)
+
+
+def run_beat(settings: Settings, *, broker_url: str) -> None:
+    """Tick in this process until it is told to stop. The schedule is kept in memory: the nights are in the rows."""
+    setup_logging.connect(_setup_logging(settings), weak=False)
+    app = create_app(settings, broker_url=broker_url)
+    app.Beat(scheduler_cls="celery.beat:Scheduler", loglevel=settings.log_level, quiet=True).run()
 
 
 def _start_child(**_kwargs: object) -> None:

@@ -110,7 +110,10 @@ class _ChunkWork:
         self.limits = limits
         self.lease_s = lease_s
         self.bundle, self.classifier = models.load(engine, lease.model_version_id)
-        self.careful = lease.attempt > 1  # the last worker that held it died
+        # The last worker that held it died: each photo is decoded in a child of its own. If that did not help, each
+        # is also classified and written by itself, so that what kills the worker is alone with it.
+        self.careful = lease.attempt > 1
+        self.one_by_one = lease.attempt > 2  # noqa: PLR2004
 
     def run(self, images: Sequence[WaitingImage], stopping: Callable[[], bool]) -> int:
         """Classify and write the images; how many were written."""
@@ -119,7 +122,7 @@ class _ChunkWork:
         last_write = time.monotonic()
         for part in self._parts(images):
             outcomes += self._give_up(part) if self.lease.attempt >= MAX_ATTEMPTS else self._classify(part)
-            if self.careful or time.monotonic() - last_write > WRITE_EVERY_S:
+            if self.one_by_one or time.monotonic() - last_write > WRITE_EVERY_S:
                 written += self._write(outcomes, last=False)
                 outcomes, last_write = [], time.monotonic()
                 if stopping():
@@ -130,7 +133,7 @@ class _ChunkWork:
 
     def _parts(self, images: Sequence[WaitingImage]) -> Iterator[Sequence[WaitingImage]]:
         """The images a few at a time: few in number, and few in bytes."""
-        most = 1 if self.careful else SLICE
+        most = 1 if self.one_by_one else SLICE
         part: list[WaitingImage] = []
         size_bytes = 0
         for image in images:

@@ -19,6 +19,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 COMMANDS = {
     "tag": ("worker.cli_tag:tag", "Tag the product photos of folders, manifests or images, and show the tags."),
     "enqueue": ("worker.cli_tag:enqueue_paths", "Hand photos to the workers, and return at once."),
+    "retag": ("worker.cli_tag:retag", "Look at every known folder again, and tag what is new, changed or outdated."),
     "find": ("catalog.cli:find", "Find products by tag, confidence, SKU and more."),
     "show": ("catalog.cli:show", "Show one product: its tag, its images and what decided."),
     "stats": ("catalog.cli:stats", "Show the catalog in figures."),
@@ -33,6 +34,8 @@ COMMANDS = {
     "train": ("training.cli:train", "Train a model and pack it as a bundle."),
     "db": ("migrations.cli:db", "Create the catalog's tables, or bring them up to date."),
     "worker": ("worker.cli_worker:worker", "Run a worker until it is stopped."),
+    "beat": ("worker.cli_worker:beat", "Tick once a minute for the nightly run."),
+    "doctor": ("worker.cli_worker:doctor", "Check that everything is as it should be."),
 }  # fmt: skip
 
 

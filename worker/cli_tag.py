@@ -35,40 +35,35 @@ JSON = click.option("--json", "as_json", is_flag=True, help="One line of JSON at
 @JSON
 @click.pass_obj
 def tag(settings: Settings, paths: tuple[str, ...], sku: str | None, as_json: bool) -> None:
-    """Tag the product photos of PATHS: folders (any depth), images, or CSV manifests (sku,image[,title][,category]).
+    """Tag the product photos of PATHS: folders (any depth), images, or CSV manifests.
+
+    A manifest has the columns sku and image, and may have title and category.
 
     Photos seen before and unchanged are not classified again. Exit code 1 says that images failed.
     """
-    from worker.tagging import Crew, read_progress, wait_for_run
-
     started = time.monotonic()
     engine = open_for_writing(settings)
     enqueued = _enqueue(settings, engine, paths, kind="tag", pattern=sku)
-    progress = read_progress(engine, enqueued.run_id)
-    if not progress.finished:
-        try:
-            with progress_bar("tagging") as show, Crew(settings, engine, say) as crew:
-                progress = wait_for_run(
-                    engine, crew, enqueued.run_id, say=say,
-                    show=lambda now: show(now.done, now.due, f"{now.review} to review, {now.failed} failed"),
-                )  # fmt: skip
-        except KeyboardInterrupt:
-            progress = read_progress(engine, enqueued.run_id)
-            say(f"stopped: run {enqueued.run_id} has {progress.done} of {progress.due} images done;"
-                " the same command goes on")  # fmt: skip
-            sys.exit(INTERRUPTED)
-    summary = summarise(engine, enqueued, seconds=time.monotonic() - started)
-    if as_json:
-        import json
+    _finish(settings, engine, enqueued, as_json=as_json, started=started)
 
-        click.echo(json.dumps(summary))
-    else:
-        from worker.showing import show_tags
 
-        show_tags(engine, enqueued, summary)
-    engine.dispose()
-    if summary["failed"]:
-        sys.exit(FAILED)
+@click.command()
+@JSON
+@click.pass_obj
+def retag(settings: Settings, as_json: bool) -> None:
+    """Look at every folder and manifest that was enqueued before, and tag what is new, changed or outdated."""
+    from worker.enqueueing import NewRun
+    from worker.nightly import retag as enqueue_known
+
+    started = time.monotonic()
+    engine = settings.open_catalog()
+    with progress_bar("looking") as show:
+        enqueued = enqueue_known(
+            engine, NewRun("retag"), chunk_size=settings.chunk_size, say=say,
+            progress=lambda done, total: show(done, total, ""),
+        )  # fmt: skip
+    _say_found(enqueued)
+    _finish(settings, engine, enqueued, as_json=as_json, started=started)
 
 
 @click.command("enqueue")
@@ -127,11 +122,45 @@ def _enqueue(
             engine, paths, kind=kind, pattern=pattern, chunk_size=settings.chunk_size,
             progress=lambda done, total: show(done, total, ""),
         )  # fmt: skip
+    _say_found(enqueued)
+    return enqueued
+
+
+def _say_found(enqueued: "Enqueued") -> None:
     counts = enqueued.counts
     say(f"{counts.images} images of {counts.products} products: {counts.due} to do, {counts.unchanged} unchanged")
     for line in enqueued.skips.lines():
         say(line)
-    return enqueued
+
+
+def _finish(settings: Settings, engine: "Engine", enqueued: "Enqueued", *, as_json: bool, started: float) -> None:
+    """Wait for a run, show what came of it, and exit with its code."""
+    from worker.tagging import Crew, read_progress, wait_for_run
+
+    if enqueued.counts.due:
+        try:
+            with progress_bar("tagging") as show, Crew(settings, engine, say) as crew:
+                wait_for_run(
+                    engine, crew, enqueued.run_id, say=say,
+                    show=lambda now: show(now.done, now.due, f"{now.review} to review, {now.failed} failed"),
+                )  # fmt: skip
+        except KeyboardInterrupt:
+            progress = read_progress(engine, enqueued.run_id)
+            say(f"stopped: run {enqueued.run_id} has {progress.done} of {progress.due} images done;"
+                " the same command goes on")  # fmt: skip
+            sys.exit(INTERRUPTED)
+    summary = summarise(engine, enqueued, seconds=time.monotonic() - started)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(summary))
+    else:
+        from worker.showing import show_tags
+
+        show_tags(engine, enqueued, summary)
+    engine.dispose()
+    if summary["failed"]:
+        sys.exit(FAILED)
 
 
 def summarise(engine: "Engine", enqueued: "Enqueued", *, seconds: float) -> dict[str, Any]:
@@ -157,8 +186,14 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), TextColumn("{task.fields[remark]}"))  # fmt: skip
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[remark]}"),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, rate="", remark="")
 

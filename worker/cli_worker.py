@@ -1,12 +1,14 @@
-"""`hangtag worker`."""
+"""`hangtag worker`, `hangtag beat` and `hangtag doctor`."""
 
 import os
 import socket
 import sys
 from contextlib import ExitStack
+from dataclasses import asdict
 
 import click
 
+from catalog.output import Form, output_options, print_rows
 from worker.errors import UsageError
 from worker.settings import Settings
 
@@ -40,6 +42,33 @@ def worker(settings: Settings, processes: int | None, name: str | None) -> None:
         node = name or f"{os.getpid()}@{socket.gethostname()}"
         code = run_worker(settings, broker_url=broker_url, name=node, processes=count)
     sys.exit(code)
+
+
+@click.command()
+@click.pass_obj
+def beat(settings: Settings) -> None:
+    """Tick once a minute, so that a worker starts the nightly run when it is due. One or more may run."""
+    from worker.app import run_beat
+    from worker.nightly import parse_schedule
+
+    if not settings.redis_url:
+        raise UsageError("hangtag beat needs HANGTAG_REDIS_URL: it ticks through the queue that the workers hear")
+    parse_schedule(settings.nightly)
+    check_broker(settings, settings.redis_url)
+    run_beat(settings, broker_url=settings.redis_url)
+
+
+@click.command()
+@output_options
+@click.pass_obj
+def doctor(settings: Settings, *, form: Form) -> None:
+    """Check catalog, schema, model, Redis and workers: a line each; exit code 1 if one needs a person."""
+    from worker.doctor import examine
+
+    checks = list(examine(settings, check_broker=lambda url: check_broker(settings, url)))
+    print_rows(("name", "ok", "finding"), [asdict(check) for check in checks], form=form)
+    if not all(check.ok for check in checks):
+        sys.exit(1)
 
 
 def usable_cores() -> int:

@@ -4,7 +4,6 @@ Nothing is written before everything that can be refused was looked at, rows are
 sent, and memory does not grow with the number of files.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,7 +47,7 @@ def enqueue(
     """Register the images of these paths as a new run, and put into chunks what is due.
 
     Args:
-        kind: of the run: tag, enqueue, retag or nightly; the last two go to the bulk queue.
+        kind: of the run: tag or enqueue.
         pattern: of `--sku`.
         progress: called with the images registered so far and those there are.
 
@@ -58,19 +57,41 @@ def enqueue(
     with reading(engine) as session:
         places = resolve_places(session, paths, pattern=pattern)
     total = sum(survey(place) for place in places)
+    run = NewRun(kind)
+    return enqueue_places(engine, places, run, chunk_size=chunk_size, progress=lambda done: progress(done, total))
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """What a run is to be: its kind, and of the nightly the schedule and the slot that it is for."""
+
+    kind: str
+    schedule: str | None = None
+    slot: str | None = None
+
+    @property
+    def queue(self) -> str:
+        """What somebody waits for goes before the night's backlog."""
+        return "bulk" if self.kind in {"retag", "nightly"} else "fresh"
+
+
+def enqueue_places(
+    engine: Engine, places: Sequence[Place], run: NewRun, *, chunk_size: int, progress: Callable[[int], None]
+) -> Enqueued:
+    """The same for places that were looked over."""
     with writing(engine) as session:
         now = current_time(session)
-        model = ensure_current_model(session, now=now)
+        model_version_id = ensure_current_model(session, now=now).id
         sources = [_register_source(session, place, now) for place in places]
-        shown = [text_of_path(os.path.join(place.root, place.part, place.manifest)) for place in places]
-        run_id = start_run(session, kind=kind, paths=shown, model_version_id=model.id, now=now)
-        model_version_id = model.id
-        queue = "bulk" if kind in {"retag", "nightly"} else "fresh"
-        filler = ChunkFiller(run_id=run_id, queue=queue, chunk_size=chunk_size, now=now)
+        run_id = start_run(
+            session, kind=run.kind, paths=[place.shown for place in places], model_version_id=model_version_id,
+            schedule=run.schedule, slot=run.slot, now=now,
+        )  # fmt: skip
+    filler = ChunkFiller(run_id=run_id, queue=run.queue, chunk_size=chunk_size, now=now)
     skips = Skips()
-    sums = _register_all(engine, list(zip(places, sources, strict=True)), model_version_id, filler, skips,
-                         lambda done: progress(done, total))  # fmt: skip
-    parts = tuple(place.as_part(source) for place, source in zip(places, sources, strict=True))
+    found = list(zip(places, sources, strict=True))
+    sums = _register_all(engine, found, model_version_id, filler, skips, progress)
+    parts = tuple(place.as_part(source) for place, source in found)
     counts = _close(engine, run_id, sums, skips, parts)
     return Enqueued(run_id, counts, skips, parts)
 

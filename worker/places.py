@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from catalog.overviews import Part
-from catalog.registering import ImageFile, enclosing_roots
+from catalog.registering import ImageFile, enclosing_roots, list_sources
 from worker.errors import UsageError
 from worker.folders import (
     IMAGE_SUFFIXES,
@@ -43,6 +43,11 @@ class Place:
         """Whether it is one image."""
         return not self.manifest and os.path.splitext(self.part)[1].lower() in IMAGE_SUFFIXES
 
+    @property
+    def shown(self) -> str:
+        """The path for people, as the catalog stores it."""
+        return text_of_path(os.path.join(self.root, self.part, self.manifest).rstrip(os.sep))
+
     def as_part(self, source_id: int) -> Part:
         """The same as the catalog has it."""
         key = text_of_path(self.part)
@@ -59,7 +64,7 @@ def resolve_places(session: Session, paths: Sequence[str], *, pattern: str | Non
     """
     parse_sku_rule(pattern)
     places = [_resolve(session, path, pattern) for path in paths]
-    fulls = [os.path.join(place.root, place.part, place.manifest).rstrip(os.sep) for place in places]
+    fulls = [place.shown for place in places]
     kept = []
     for index, place in enumerate(places):
         others = [other for position, other in enumerate(fulls) if position != index and not places[position].manifest]
@@ -102,6 +107,14 @@ def _within_source(session: Session, folder: str, name: str, pattern: str | None
         return Place(folder, "", name, pattern)
     rule = known[root].sku_pattern if root in known else None
     return Place(root, "", os.path.relpath(os.path.join(folder, name), root) if root != folder else name, rule)
+
+
+def known_places(session: Session) -> list[Place]:
+    """Every source that was ever enqueued, as a place."""
+    return [
+        Place(path_of_text(source.root), path_of_text(source.manifest), "", source.sku_pattern)
+        for source in list_sources(session)
+    ]
 
 
 def images_of(place: Place, skips: Skips) -> Iterator[ImageFile]:
@@ -156,7 +169,7 @@ def survey(place: Place) -> int:
                 if other != folder:
                     raise UsageError(_repeated_stem(file.key, other, folder))
     if not count:
-        raise UsageError(f"{text_of_path(os.path.join(place.root, place.manifest))}: no image found"
+        raise UsageError(f"{place.shown}: no image found"
                          + "".join(f"; {line}" for line in skips.lines()[:3]))  # fmt: skip
     return count
 

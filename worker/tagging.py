@@ -25,9 +25,8 @@ from worker.errors import UsageError
 from worker.home import HomeLock
 from worker.processes import end_child, start_child
 from worker.redis_server import embedded_redis
-from worker.settings import Settings
+from worker.settings import Settings, make_folder
 
-STDERR = 2  # a worker's log goes there: stdout is for answers
 POLL_S = 0.1  # a row is read this often while waiting
 DISPATCH_S = 0.5  # as often as a worker's own timer
 SILENCE_S = 60.0  # without a finished image for so long, somebody should look
@@ -74,8 +73,11 @@ class Crew:
         self._queue: CeleryQueue | None = None
         self._worker: subprocess.Popen[bytes] | None = None
         self._restarts = 0
+        self._log = settings.home / "worker.log"  # of the workers started here; begun anew each time
 
     def __enter__(self) -> Self:
+        make_folder(self._settings.home)
+        self._log.write_bytes(b"")
         if self._settings.redis_url:
             self._connect(self._settings.redis_url)
             with reading(self._engine) as session:
@@ -102,7 +104,7 @@ class Crew:
         if self._worker is not None and self._worker.poll() is not None:
             self._restarts += 1
             if self._restarts > MOST_RESTARTS:
-                raise UsageError(f"the worker ended {self._restarts} times; its log is above, `hangtag doctor` checks")
+                raise UsageError(f"the worker ended {self._restarts} times; its log is {self._log}")
             self._start_worker()
 
     def _take_home(self) -> bool:
@@ -128,7 +130,8 @@ class Crew:
             "HANGTAG_REDIS_URL": self._broker_url,
             "HANGTAG_HOME": str(self._settings.home),
         }
-        self._worker = start_child(command, environment=environment, output=STDERR)
+        with self._log.open("ab") as log:
+            self._worker = start_child(command, environment=environment, output=log)
         self._exits.callback(end_child, self._worker, patience_s=3)
 
 

@@ -1,4 +1,7 @@
-"""The one task: a chunk's id comes, the chunk is classified. The logic stands in `worker.classifying`."""
+"""The tasks: a chunk's id comes, the chunk is classified; a tick comes, the night is started if it is due.
+
+The logic stands in `worker.classifying` and `worker.nightly`.
+"""
 
 import logging
 import time
@@ -8,7 +11,10 @@ from celery import Task
 from sqlalchemy import Engine
 
 from catalog.database import DatabaseUnreachableError, open_engine
+from catalog.errors import CatalogError
 from worker.classifying import Limits, Models, classify_chunk
+from worker.errors import UsageError
+from worker.nightly import start_due_night
 from worker.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -16,12 +22,11 @@ log = logging.getLogger(__name__)
 AWAY_PAUSE_S = 1.0  # after the database did not answer: the chunk is claimed again when it does
 
 
-class ChunkTask(Task):  # type: ignore[misc]  # Celery has no types
-    """Classifies a chunk. Engine and classifiers are made on first use, in the child that runs it: never before
-    a fork, where a net built in the parent hangs the child and a connection would be shared.
+class CatalogTask(Task):  # type: ignore[misc]  # Celery has no types
+    """A task over the catalog. Its engine is made on first use, in the child that runs it: a connection that was
+    open at a fork would be shared.
     """
 
-    name = "hangtag.classify_chunk"
     ignore_result = True
 
     def __init__(self, settings: Settings) -> None:
@@ -30,6 +35,25 @@ class ChunkTask(Task):  # type: ignore[misc]  # Celery has no types
     @cached_property
     def _engine(self) -> Engine:
         return open_engine(self._settings.catalog_url)
+
+
+class TickTask(CatalogTask):
+    """Starts the night's run where it is due: the database decides, the scheduler only ticks."""
+
+    name = "hangtag.tick"
+
+    def run(self) -> None:
+        """Look at the clock and the runs."""
+        try:
+            start_due_night(self._engine, self._settings)
+        except (CatalogError, UsageError) as error:
+            log.warning("tick: %s", error)
+
+
+class ChunkTask(CatalogTask):
+    """Classifies a chunk. Classifiers are loaded on first use: a net built before a fork hangs the child."""
+
+    name = "hangtag.classify_chunk"
 
     @cached_property
     def _models(self) -> Models:

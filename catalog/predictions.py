@@ -100,7 +100,7 @@ def _finish_images(session: Session, lease: Lease, outcomes: Sequence[Outcome], 
             "b_reason": outcome.failure[1] if outcome.failure else None,
             "b_failed_at": now if outcome.failure else None,
         }
-        for outcome in outcomes
+        for outcome in sorted(outcomes, key=lambda outcome: outcome.image_id)  # as every writer locks them
         if outcome.image_id in run_of
     ]
     if updates:

@@ -16,7 +16,7 @@ from catalog.chunks import ChunkFiller
 from catalog.models import Image, Prediction, Product, Source
 from catalog.runs import touch_run
 from catalog.statements import upsert
-from catalog.tags import import_categories, recompute_tags
+from catalog.tags import import_categories, lock_products, recompute_tags
 
 # Failures of the file's bytes: the same bytes fail again. All others may pass at the next try.
 PERMANENT_FAILURES = frozenset(
@@ -161,10 +161,15 @@ def _intern_products(
     if not wanted:
         return ids
     rows = [{"sku": sku, "title": wanted[sku].title, "registered_at": now} for sku in sorted(wanted)]
-    upsert(session, Product, [row for row in rows if row["title"] is None], keys=("sku",), update=())
-    upsert(session, Product, [row for row in rows if row["title"] is not None], keys=("sku",), update=("title",))
-    found = session.execute(select(Product.sku, Product.id).where(Product.sku.in_(list(wanted))))
-    return ids | dict(found.all())
+    upsert(session, Product, rows, keys=("sku",), update=())
+    found = dict(session.execute(select(Product.sku, Product.id).where(Product.sku.in_(list(wanted)))).tuples().all())
+    titles = {found[sku]: file.title for sku, file in wanted.items() if file.title is not None}
+    if titles:
+        table = Product.__table__
+        statement = update(Product).where(table.c.id == bindparam("b_id")).values(title=bindparam("b_title"))
+        locked = lock_products(session, titles)
+        session.connection().execute(statement, [{"b_id": id_, "b_title": titles[id_]} for id_ in locked])
+    return ids | found
 
 
 def _insert_images(

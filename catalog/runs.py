@@ -129,7 +129,7 @@ def finish_runs(session: Session, *, now: datetime) -> list[int]:
         select(Run.id, Run.state)
         .where(Run.finished_at.is_(None), (Run.state == "running") | silent, ~waits)
         .order_by(Run.id)
-        .with_for_update(of=Run)
+        .with_for_update(of=Run, key_share=True)
     )
     finished = session.execute(idle).all()
     for run_id, state in finished:

@@ -27,9 +27,13 @@ MODEL_COLUMNS = (
 
 
 def lock_products(session: Session, product_ids: Iterable[int]) -> list[int]:
-    """Hold these products until the transaction ends; their ids in the order they were locked."""
+    """Hold these products until the transaction ends; their ids in the order they were locked.
+
+    The lock leaves new images free to refer to the products (PostgreSQL's FOR NO KEY UPDATE).
+    """
     ids = sorted(set(product_ids))
-    return list(session.scalars(select(Product.id).where(Product.id.in_(ids)).order_by(Product.id).with_for_update()))
+    query = select(Product.id).where(Product.id.in_(ids)).order_by(Product.id).with_for_update(key_share=True)
+    return list(session.scalars(query))
 
 
 def recompute_tags(
@@ -158,6 +162,7 @@ def record_changes(
 
 def import_categories(session: Session, categories: Mapping[int, str]) -> None:
     """Store the shop's category of today by product id, and the label of that name where there is one."""
+    lock_products(session, categories)
     wanted = {name.casefold() for name in categories.values()}
     labels = {name.casefold(): id_ for id_, name in session.execute(select(Label.id, Label.name))
               if name.casefold() in wanted}  # fmt: skip

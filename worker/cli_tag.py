@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -79,8 +80,7 @@ def enqueue_paths(settings: Settings, paths: tuple[str, ...], sku: str | None, a
     enqueued = _enqueue(settings, engine, paths, kind="enqueue", pattern=sku)
     counts = enqueued.counts
     if as_json:
-        click.echo(json.dumps({"run": enqueued.run_id, "images": counts.images, "products": counts.products,
-                               "due": counts.due, "unchanged": counts.unchanged, "skipped": counts.skipped}))  # fmt: skip
+        click.echo(json.dumps({"run": enqueued.run_id} | asdict(counts)))
         return
     click.echo(f"run {enqueued.run_id}: {counts.due} of {counts.images} images wait for a worker")
     if counts.due and not settings.redis_url:

@@ -49,6 +49,8 @@ def _row(tag: dict[str, Any]) -> dict[str, Any]:
     """A product as a line: what waits shows its best guess."""
     reason = tag["review"]
     guess = f"{reason}: {tag['guess']} {tag['guess_confidence']:.2f}?" if reason and tag["guess"] else reason
+    if tag["tag"] is None and reason is None:
+        guess = "no image of it could be read"
     return tag | {"review": guess if tag["source"] != "human" else None}
 
 

@@ -371,6 +371,14 @@ def create_tags() -> None:
     )
     op.create_index("ix_tag_find", "tag", ["attribute", "label_id", "confidence", "product_id"], unique=False)
     op.create_index(
+        "ix_tag_find_review",
+        "tag",
+        ["attribute", "label_id", "confidence", "product_id"],
+        unique=False,
+        postgresql_where=sa.text("needs_review"),
+        sqlite_where=sa.text("needs_review"),
+    )
+    op.create_index(
         "ix_tag_review",
         "tag",
         ["attribute", "guess_1_confidence", "product_id"],

@@ -1,0 +1,121 @@
+"""Runs and the images that failed in them: read-only, newest first, the same on PostgreSQL and SQLite."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy.orm import Session
+
+from catalog.errors import CatalogError
+from catalog.models import Chunk, Image, ModelVersion, Product, Run, Source, TagEvent
+from catalog.pages import Page, Position, as_dict, cut_page, read_cursor
+from catalog.queries import matches_pattern
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+RUN_COLUMNS = (
+    "run", "kind", "state", "paths", "model", "created_at", "finished_at", "images", "products", "due",
+    "unchanged", "skipped", "classified", "reused", "tagged", "review", "failed",
+)  # fmt: skip
+FAILURE_COLUMNS = ("sku", "root", "image", "code", "reason", "run", "failed_at")
+
+
+def list_runs(session: Session, *, limit: int = 20) -> list[dict[str, Any]]:
+    """The newest runs. Counts are images, but for `products`."""
+    query = _runs().order_by(Run.id.desc()).limit(limit)
+    return [as_dict(row, RUN_COLUMNS) for row in session.execute(query)]
+
+
+def show_run(session: Session, run_id: int) -> dict[str, Any]:
+    """One run: its row, how many of its images wait, its chunks by state, and its failures by code.
+
+    Raises:
+        CatalogError: no such run.
+    """
+    row = session.execute(_runs().where(Run.id == run_id)).one_or_none()
+    if row is None:
+        raise CatalogError(f"no run {run_id} in the catalog: `hangtag runs` lists them")
+    states = session.execute(
+        select(Chunk.state, func.count(Chunk.id))
+        .where(Chunk.run_id == run_id)
+        .group_by(Chunk.state)
+        .order_by(Chunk.state)
+    )
+    waits = select(func.count(Image.id)).where(Image.run_id == run_id, Image.chunk_id.is_not(None))
+    changes = select(func.count(TagEvent.id)).where(TagEvent.run_id == run_id)
+    return as_dict(row, RUN_COLUMNS) | {
+        "waiting": session.scalars(waits).one(),
+        "chunks": dict(states.all()),
+        "failures": count_failures(session, run=run_id),
+        "schedule": row.schedule,
+        "slot": row.slot,
+        "changed_tags": session.scalars(changes).one(),
+    }
+
+
+def _runs() -> Select[*tuple[Any, ...]]:
+    return select(
+        Run.id.label("run"), Run.kind, Run.state, Run.paths, ModelVersion.name.label("model"), Run.created_at,
+        Run.finished_at, Run.images, Run.products, Run.due, Run.unchanged, Run.skipped, Run.classified, Run.reused,
+        Run.tagged, Run.review, Run.failed, Run.schedule, Run.slot,
+    ).join(ModelVersion, ModelVersion.id == Run.model_version_id)  # fmt: skip
+
+
+def count_failures(session: Session, *, run: int | None = None) -> dict[str, int]:
+    """How many images failed by code, most first."""
+    count = func.count(Image.id)
+    query = (
+        select(Image.failure_code, count)
+        .where(Image.failure_code.is_not(None))
+        .group_by(Image.failure_code)
+        .order_by(count.desc(), Image.failure_code)
+    )
+    if run is not None:
+        query = query.where(Image.run_id == run)
+    return {str(code): found for code, found in session.execute(query)}
+
+
+def failures(
+    session: Session,
+    *,
+    run: int | None = None,
+    code: str | None = None,
+    sku: str | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> Page:
+    """Images that failed, latest first, with the code and the reason.
+
+    Args:
+        run: the run that worked on the image last.
+        sku: a pattern, as of `find`.
+
+    Raises:
+        CatalogError: a bad cursor.
+    """
+    after = read_cursor("failures", cursor)
+    query = (
+        select(
+            Image.id, Image.failed_at, Product.sku, Source.root, Image.key.label("image"),
+            Image.failure_code.label("code"), Image.failure_reason.label("reason"), Image.run_id.label("run"),
+        )
+        .join(Product, Product.id == Image.product_id)
+        .join(Source, Source.id == Image.source_id)
+        .where(Image.failure_code.is_not(None))
+        .order_by(Image.failed_at.desc(), Image.id.desc())
+        .limit(limit + 1)
+    )  # fmt: skip
+    if run is not None:
+        query = query.where(Image.run_id == run)
+    if code is not None:
+        query = query.where(Image.failure_code == code)
+    if sku is not None:
+        query = query.where(matches_pattern(session, Product.sku, sku))
+    if after is not None:
+        # The cursor counts microseconds since 1970: exact, which a float of seconds is not.
+        moment = EPOCH + timedelta(microseconds=after.key or 0)
+        query = query.where(tuple_(Image.failed_at, Image.id) < tuple_(moment, after.row_id))
+    found = session.execute(query).all()
+    positions = [Position((row.failed_at - EPOCH) // MICROSECOND, row.id) for row in found]
+    return cut_page("failures", [as_dict(row, FAILURE_COLUMNS) for row in found], positions, limit)

@@ -5,18 +5,21 @@ first on the path, where a shop's own `catalog/` would shadow ours.
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from celery import Celery, bootsteps
 from celery.signals import setup_logging, worker_process_init
 from kombu import Queue as KombuQueue
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from catalog.database import current_time, writing
 from catalog.errors import CatalogError
 from catalog.workers import note_alive, note_stopped
-from worker.dispatching import dispatch
+from worker.dispatching import BrokerUnreachableError, dispatch
 from worker.processes import die_with_parent
 from worker.settings import Settings
 from worker.tasks import ChunkTask, TickTask
@@ -24,6 +27,7 @@ from worker.tasks import ChunkTask, TickTask
 log = logging.getLogger(__name__)
 
 QUEUES = ("fresh", "bulk")  # in this order: what somebody waits for goes before the night's backlog
+CONNECT_S = 5
 TICK_S = 0.5  # an expired lease is seen, and an empty queue filled, this soon; an idle tick reads two rows
 HEARTBEAT_TICKS = 10
 
@@ -48,7 +52,7 @@ def create_app(settings: Settings, *, broker_url: str) -> Celery:
         broker_transport_options={
             "queue_order_strategy": "priority",  # without it two queues are served 1:1
             "visibility_timeout": 3600,  # an unacknowledged wake-up may come back late: the rows call again anyway
-            "socket_connect_timeout": 5,
+            "socket_connect_timeout": CONNECT_S,
         },
         # One lost connection must not let a task that runs be started a second time beside itself.
         worker_cancel_long_running_tasks_on_connection_loss=False,
@@ -70,17 +74,27 @@ class CeleryQueue:
 
     def depth(self, queue: str) -> int:
         """How many messages wait: the length of the Redis list of the queue's name."""
-        with self._app.connection_or_acquire() as connection:
+        with _clear_errors(), self._app.connection_or_acquire() as connection:
             return int(connection.default_channel.client.llen(queue))
 
     def publish(self, queue: str, chunk_id: int) -> None:
         """Send a chunk's id."""
-        self._app.tasks[ChunkTask.name].apply_async((chunk_id,), queue=queue, retry=False)
+        with _clear_errors():
+            self._app.tasks[ChunkTask.name].apply_async((chunk_id,), queue=queue, retry=False)
 
     def check(self) -> None:
-        """Return if the broker answers; raise what Celery raises if not."""
-        with self._app.connection_for_write(connect_timeout=5) as connection:
-            connection.ensure_connection(max_retries=1, interval_start=0, timeout=5)
+        """Return if the broker answers."""
+        with _clear_errors(), self._app.connection_for_write(connect_timeout=CONNECT_S) as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=CONNECT_S)
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """One error for the several that kombu and redis-py raise when Redis is away."""
+    try:
+        yield
+    except (OperationalError, RedisError, OSError) as error:
+        raise BrokerUnreachableError(f"Redis cannot be reached: {error}") from error
 
 
 class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
@@ -124,7 +138,7 @@ class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
                     note_alive(session, self._name, processes=self._processes, now=current_time(session))
             self._ticks += 1
             dispatch(self._engine, self._queue)
-        except (CatalogError, SQLAlchemyError, OperationalError, OSError) as error:
+        except (CatalogError, SQLAlchemyError, BrokerUnreachableError) as error:
             # The database or Redis is away, or locked: the next tick tries again, and children wait by themselves.
             log.warning("cannot dispatch: %s", str(error).splitlines()[0])
 

@@ -82,15 +82,15 @@ def check_broker(settings: Settings, broker_url: str) -> None:
     Raises:
         UsageError: it does not; the line has no password in it.
     """
-    from kombu.exceptions import OperationalError
     from kombu.utils.url import maybe_sanitize_url
 
     from worker.app import CeleryQueue, create_app
+    from worker.dispatching import BrokerUnreachableError
 
     shown = maybe_sanitize_url(broker_url)
     try:
         CeleryQueue(create_app(settings, broker_url=broker_url)).check()
-    except (OperationalError, OSError) as error:
-        raise UsageError(f"Redis at {shown} cannot be reached: {error}") from error
+    except BrokerUnreachableError as error:
+        raise UsageError(f"HANGTAG_REDIS_URL={shown}: {error}") from error
     except (KeyError, ValueError, ImportError) as error:
         raise UsageError(f"HANGTAG_REDIS_URL={shown} is no Redis URL; an example: redis://host:6379/0") from error

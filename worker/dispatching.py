@@ -18,8 +18,12 @@ MOST_WAITING = 64
 REFILL_BELOW = 16
 
 
+class BrokerUnreachableError(Exception):
+    """The queue's server does not answer; what waits stands in the database and is published later."""
+
+
 class Queue(Protocol):
-    """Where messages go: Celery over Redis, or a list in a test."""
+    """Where messages go: Celery over Redis, or a list in a test. Raises BrokerUnreachableError where it is away."""
 
     def depth(self, queue: str) -> int:
         """How many messages wait."""

@@ -4,6 +4,7 @@ The same chunks, messages and rows as a cluster's; what is local is only who sta
 """
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -18,18 +19,19 @@ from sqlalchemy import Engine
 from catalog.chunks import release_all_leases
 from catalog.database import current_time, reading, writing
 from catalog.models import Run
-from catalog.workers import living_workers
+from catalog.workers import living_workers, note_stopped
 from worker.app import CeleryQueue, create_app
-from worker.dispatching import dispatch
+from worker.dispatching import BrokerUnreachableError, dispatch
 from worker.errors import UsageError
 from worker.home import HomeLock
-from worker.processes import end_child, start_child
+from worker.processes import start_child
 from worker.redis_server import embedded_redis
 from worker.settings import Settings, make_folder
 
 POLL_S = 0.1  # a row is read this often while waiting
 DISPATCH_S = 0.5  # as often as a worker's own timer
 SILENCE_S = 60.0  # without a finished image for so long, somebody should look
+TELL_EVERY_S = 10.0  # that Redis is away
 MOST_RESTARTS = 20  # of a worker that dies under us: more than any folder of killer images deserves
 
 
@@ -73,21 +75,20 @@ class Crew:
         self._queue: CeleryQueue | None = None
         self._worker: subprocess.Popen[bytes] | None = None
         self._restarts = 0
-        self._log = settings.home / "worker.log"  # of the workers started here; begun anew each time
+        self._name = f"tag-{os.getpid()}@{socket.gethostname()}"
+        self._log = settings.home / "worker.log"  # of the worker started here; begun anew each time
 
     def __enter__(self) -> Self:
-        make_folder(self._settings.home)
-        self._log.write_bytes(b"")
-        if self._settings.redis_url:
-            self._connect(self._settings.redis_url)
-            with reading(self._engine) as session:
-                living = living_workers(session, now=current_time(session))
-            if living:
-                self._say(f"{len(living)} worker(s) at work: {', '.join(worker.name for worker in living)}")
-            else:
-                self._start_worker()
-        elif not self._take_home():
-            self._say(f"the work is done by {self._lock.holder()}")
+        if not self._settings.redis_url:
+            if not self._take_home():
+                self._say(f"the work is done by {self._lock.holder()}")
+            return self
+        self._connect(self._settings.redis_url)
+        living = self._living()
+        if living:
+            self._say(f"{len(living)} worker(s) at work: {', '.join(living)}")
+        else:
+            self._start_worker()
         return self
 
     def __exit__(
@@ -96,24 +97,36 @@ class Crew:
         self._exits.close()
 
     def work(self) -> None:
-        """Dispatch, and see that there still is a worker; to be called again and again while waiting."""
-        if self._queue is None:
-            self._take_home()  # its holder may have ended
-        if self._queue is not None:
-            dispatch(self._engine, self._queue)
+        """Dispatch, and see that there still is a worker; to be called again and again while waiting.
+
+        Raises:
+            BrokerUnreachableError: Redis does not answer; the next call tries again.
+        """
         if self._worker is not None and self._worker.poll() is not None:
             self._restarts += 1
             if self._restarts > MOST_RESTARTS:
                 raise UsageError(f"the worker ended {self._restarts} times; its log is {self._log}")
             self._start_worker()
+        elif self._worker is None and self._settings.redis_url and not self._living():
+            self._say("no worker lives any more: one is started here")
+            self._start_worker()
+        elif self._queue is None:
+            self._take_home()  # its holder may have ended
+        if self._queue is not None:
+            dispatch(self._engine, self._queue)
+
+    def _living(self) -> list[str]:
+        with reading(self._engine) as session:
+            return [worker.name for worker in living_workers(session, now=current_time(session))]
 
     def _take_home(self) -> bool:
         """Start Redis and a worker if the home's lock is free."""
         if not self._lock.acquire("hangtag tag"):
             return False
         self._exits.callback(self._lock.release)
-        with writing(self._engine) as session:
-            release_all_leases(session)  # with the lock ours, no worker lives that could hold one
+        if self._settings.is_local:
+            with writing(self._engine) as session:
+                release_all_leases(session)  # with the lock ours, no worker lives that could hold one
         self._connect(self._exits.enter_context(embedded_redis()))
         self._start_worker()
         return True
@@ -123,8 +136,12 @@ class Crew:
         self._queue = CeleryQueue(create_app(self._settings, broker_url=broker_url))
 
     def _start_worker(self) -> None:
+        if self._worker is None:
+            self._exits.callback(self._end_worker)
+            make_folder(self._settings.home)
+            self._log.write_bytes(b"")
         # -P: the current folder is not put on the path, where a shop's own `catalog/` would shadow ours.
-        command = [sys.executable, "-P", "-m", "worker", "worker"]
+        command = [sys.executable, "-P", "-m", "worker", "worker", "--name", self._name]
         environment = {
             **os.environ,
             "HANGTAG_REDIS_URL": self._broker_url,
@@ -132,7 +149,14 @@ class Crew:
         }
         with self._log.open("ab") as log:
             self._worker = start_child(command, environment=environment, output=log)
-        self._exits.callback(end_child, self._worker, patience_s=3)
+
+    def _end_worker(self) -> None:
+        """Kill the worker: its run is done, or is left to be finished later, and a goodbye of Celery's takes 2 s."""
+        assert self._worker is not None
+        self._worker.kill()
+        self._worker.wait()
+        with writing(self._engine) as session:
+            note_stopped(session, self._name)
 
 
 def wait_for_run(
@@ -151,7 +175,12 @@ def wait_for_run(
         show(last)
         now = time.monotonic()
         if now - dispatched_at > DISPATCH_S or last.done >= last.due:  # the latter: it may be closed now
-            crew.work()
+            try:
+                crew.work()
+            except BrokerUnreachableError as error:
+                if now - told_at > TELL_EVERY_S:
+                    say(f"{error}; trying again")
+                    told_at = now
             dispatched_at = now
         progress = read_progress(engine, run_id)
         if progress != last:

@@ -69,7 +69,9 @@ def decide(predictions: Sequence[ImagePrediction], labels: LabelSet, *, rejected
     deciding = max(range(len(vectors)), key=lambda index: vectors[index][best])
     sure_of = _sure_outputs(vectors, labels)
     contradicted = len(sure_of) > 1
-    if labels.outputs[best].is_other:
+    if not allowed[best]:  # a person rejected every label
+        label_id, confidence, reason = None, None, "unsure"
+    elif labels.outputs[best].is_other:
         label_id, confidence, reason = None, None, "other"
     elif not contradicted and pooled[best] >= labels.outputs[best].threshold:
         label_id, confidence, reason = labels.outputs[best].label_id, pooled[best], None

@@ -162,7 +162,7 @@ def _intern_products(
         return ids
     rows = [{"sku": sku, "title": wanted[sku].title, "registered_at": now} for sku in sorted(wanted)]
     upsert(session, Product, rows, keys=("sku",), update=())
-    found = dict(session.execute(select(Product.sku, Product.id).where(Product.sku.in_(list(wanted)))).tuples().all())
+    found = dict(session.execute(select(Product.sku, Product.id).where(Product.sku.in_(list(wanted)))).all())
     titles = {found[sku]: file.title for sku, file in wanted.items() if file.title is not None}
     if titles:
         table = Product.__table__

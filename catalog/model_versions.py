@@ -89,7 +89,13 @@ def _intern_labels(session: Session, labels: Sequence[LabelEntry]) -> dict[str, 
 
 
 def promote(session: Session, model_version_id: int, *, attribute: str, by: str, now: datetime) -> None:
-    """Make a model version the current one of its attribute."""
+    """Make a model version the current one of its attribute; nothing happens if it is already.
+
+    So the promotion before the last is always of another model version, and may be rolled back to.
+    """
+    current = current_model_version(session, attribute=attribute)
+    if current is not None and current.id == model_version_id:
+        return
     session.add(Promotion(attribute=attribute, model_version_id=model_version_id, promoted_by=by, promoted_at=now))
     session.flush()
 

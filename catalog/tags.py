@@ -29,11 +29,12 @@ MODEL_COLUMNS = (
 def lock_products(session: Session, product_ids: Iterable[int]) -> list[int]:
     """Hold these products until the transaction ends; their ids in the order they were locked.
 
-    The lock leaves new images free to refer to the products (PostgreSQL's FOR NO KEY UPDATE).
+    The lock is of the kind that lets others refer to the product meanwhile: enqueueing adds images to it in the
+    order of files, and would meet a writer that locks in the order of ids in a ring.
     """
     ids = sorted(set(product_ids))
-    query = select(Product.id).where(Product.id.in_(ids)).order_by(Product.id).with_for_update(key_share=True)
-    return list(session.scalars(query))
+    query = select(Product.id).where(Product.id.in_(ids)).order_by(Product.id)
+    return list(session.scalars(query.with_for_update(key_share=True)))
 
 
 def recompute_tags(
@@ -77,10 +78,12 @@ def _model_row(
 ) -> dict[str, Any]:
     """The model's columns of a tag row; all empty without a decision."""
     row: dict[str, Any] = dict.fromkeys(MODEL_COLUMNS)
-    row |= {"product_id": product_id, "attribute": ATTRIBUTE, "model_run_id": run_id, "model_at": now}
+    row |= {"product_id": product_id, "attribute": ATTRIBUTE}
     if decision is None:
         return row
     row |= {
+        "model_run_id": run_id,
+        "model_at": now,
         "model_version_id": model_version_id,
         "model_label_id": decision.label_id,
         "model_confidence": decision.confidence,

@@ -81,7 +81,15 @@ def differences(engine: Engine) -> list[str]:
     """How the tables differ from what the models say, a line each; empty where they do not."""
     with _connect(engine) as connection:
         context = MigrationContext.configure(connection, opts={"include_object": _is_ours})
-        return [str(difference) for difference in compare_metadata(context, Base.metadata)]
+        found = compare_metadata(context, Base.metadata)
+    # A change of a column comes as a list of its parts, all else as a tuple: what is to be done, then to what.
+    changes = [part for change in found for part in (change if isinstance(change, list) else [change])]
+    return [f"{change[0].replace('_', ' ')}: {' '.join(_name(part) for part in change[1:])}" for change in changes]
+
+
+def _name(part: object) -> str:
+    """A table, column, index or constraint by its name; anything else as it is."""
+    return str(getattr(part, "name", part))
 
 
 @contextmanager

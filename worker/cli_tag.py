@@ -76,6 +76,9 @@ def enqueue_paths(settings: Settings, paths: tuple[str, ...], sku: str | None, a
     """Hand the product photos of PATHS to the workers, before any nightly work, and return at once."""
     import json
 
+    from catalog.database import current_time, reading
+    from catalog.workers import living_workers
+
     engine = open_for_writing(settings)
     enqueued = _enqueue(settings, engine, paths, kind="enqueue", pattern=sku)
     counts = enqueued.counts
@@ -83,8 +86,9 @@ def enqueue_paths(settings: Settings, paths: tuple[str, ...], sku: str | None, a
         click.echo(json.dumps({"run": enqueued.run_id} | asdict(counts)))
         return
     click.echo(f"run {enqueued.run_id}: {counts.due} of {counts.images} images wait for a worker")
-    if counts.due and not settings.redis_url:
-        say("no HANGTAG_REDIS_URL is set: `hangtag worker` or the next `hangtag tag` does them")
+    with reading(engine) as session:
+        if counts.due and not living_workers(session, now=current_time(session)):
+            say("no worker lives now: `hangtag worker` or the next `hangtag tag` does them")
     engine.dispose()
 
 

@@ -354,8 +354,12 @@ def create_tags() -> None:
             "(model_label_id IS NULL) = (model_confidence IS NULL)", name=op.f("ck_tag_model_tag_is_whole")
         ),
         sa.CheckConstraint(
-            "model_version_id IS NULL OR model_label_id IS NOT NULL OR review_reason IS NOT NULL",
+            "(model_version_id IS NULL) = (model_label_id IS NULL AND review_reason IS NULL)",
             name=op.f("ck_tag_model_tags_or_asks"),
+        ),
+        sa.CheckConstraint(
+            "model_confidence >= 0 AND model_confidence <= 1",
+            name=op.f("ck_tag_model_confidence_is_a_probability"),
         ),
         sa.ForeignKeyConstraint(["deciding_image_id"], ["image.id"], name="fk_tag_deciding_image_id"),
         sa.ForeignKeyConstraint(["guess_1_id"], ["label.id"], name="fk_tag_guess_1_id"),

@@ -61,8 +61,8 @@ class ChunkFiller:
         """`count` chunk ids, one for each image; chunks are created as needed, or the last one filled up."""
         places: list[int] = []
         while count:
-            taken = min(count, self._room) if self._fill_up(session, min(count, self._room)) else 0
-            if not taken:
+            taken = min(count, self._room)
+            if not self._fill_up(session, taken):
                 taken = min(count, self.chunk_size)
                 self._create(session, taken)
             assert self._open_id is not None

@@ -301,8 +301,11 @@ class Tag(Base):
     __table_args__ = (
         CheckConstraint("(model_label_id IS NULL) = (model_confidence IS NULL)", name="model_tag_is_whole"),
         CheckConstraint(
-            "model_version_id IS NULL OR model_label_id IS NOT NULL OR review_reason IS NOT NULL",
+            "(model_version_id IS NULL) = (model_label_id IS NULL AND review_reason IS NULL)",
             name="model_tags_or_asks",
+        ),
+        CheckConstraint(
+            "model_confidence >= 0 AND model_confidence <= 1", name="model_confidence_is_a_probability"
         ),
         CheckConstraint(
             "review_reason IN ('unsure', 'label unsure', 'contradiction', 'other')", name="review_reason"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, and_, func, or_, select
+from sqlalchemy import ColumnElement, Executable, and_, case, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from catalog.model_versions import ATTRIBUTE
@@ -48,7 +48,7 @@ def list_tags(session: Session, parts: Sequence[Part], *, limit: int) -> list[di
             func.coalesce(parent.name, Label.name).label("parent"),
             Tag.confidence,
             Tag.source,
-            Tag.review_reason.label("review"),
+            case((Tag.needs_review, Tag.review_reason)).label("review"),
             guess.name.label("guess"),
             Tag.guess_1_confidence.label("guess_confidence"),
         )
@@ -72,7 +72,7 @@ def count_tags(session: Session, parts: Sequence[Part]) -> list[dict[str, Any]]:
         .outerjoin(Label, Label.id == Tag.label_id)
         .where(Tag.attribute == ATTRIBUTE, Tag.product_id.in_(select(Image.product_id).where(_images_of(parts))))
         .group_by(Label.name)
-        .order_by(func.count().desc(), Label.name)
+        .order_by(func.count().desc(), func.coalesce(Label.name, ""))  # where NULL sorts, the databases differ
     )
     return _dicts(session, query)
 

@@ -157,18 +157,20 @@ def _intern_products(
 ) -> dict[str, int]:
     """SKU -> product id, for every file; unknown products are added, titles set where the files have one."""
     ids = {row.sku: row.product_id for row in known.values()}
-    wanted = {file.sku: file for file in files if file.sku not in ids or file.title is not None}
+    titles = {file.sku: file.title for file in files if file.title is not None}  # one image's row may have it alone
+    wanted = sorted({file.sku for file in files if file.sku not in ids} | titles.keys())
     if not wanted:
         return ids
-    rows = [{"sku": sku, "title": wanted[sku].title, "registered_at": now} for sku in sorted(wanted)]
+    rows = [{"sku": sku, "title": titles.get(sku), "registered_at": now} for sku in wanted]
     upsert(session, Product, rows, keys=("sku",), update=())
-    found = dict(session.execute(select(Product.sku, Product.id).where(Product.sku.in_(list(wanted)))).all())
-    titles = {found[sku]: file.title for sku, file in wanted.items() if file.title is not None}
+    found = dict(session.execute(select(Product.sku, Product.id).where(Product.sku.in_(wanted))).all())
     if titles:
         table = Product.__table__
-        statement = update(Product).where(table.c.id == bindparam("b_id")).values(title=bindparam("b_title"))
-        locked = lock_products(session, titles)
-        session.connection().execute(statement, [{"b_id": id_, "b_title": titles[id_]} for id_ in locked])
+        changed = table.c.title.is_distinct_from(bindparam("b_title"))
+        statement = update(Product).where(table.c.id == bindparam("b_id"), changed).values(title=bindparam("b_title"))
+        title_of = {found[sku]: title for sku, title in titles.items()}
+        locked = lock_products(session, title_of)
+        session.connection().execute(statement, [{"b_id": id_, "b_title": title_of[id_]} for id_ in locked])
     return ids | found
 
 

@@ -140,6 +140,9 @@ def finish_runs(session: Session, *, now: datetime) -> list[int]:
             .values(
                 state="done" if state == "running" else "interrupted",
                 finished_at=now,
+                # Images that a later run took over while they waited are that run's: these counts are of the rest.
+                images=Run.unchanged + tagged + review + failed,
+                due=tagged + review + failed,
                 tagged=tagged,
                 review=review,
                 failed=failed,

@@ -1,7 +1,7 @@
 """What every test may lean on: a real PostgreSQL, a real Redis, and catalogs that the migrations built.
 
 The servers are started once a session in a private folder, and end with it. A test gets a database
-of its own, copied from a migrated one; nothing is rolled back and nothing is shared.
+of its own, copied from a migrated one, or one that was emptied; no test runs in a transaction that is rolled back.
 """
 
 import shutil
@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Engine
 
 from catalog.database import open_engine
+from catalog.models import Base
 from tests.catalog.shop import Shop
 from tests.servers import fresh_database, migrate, on_database, run_sql, running_postgres, running_redis
 
@@ -71,10 +72,40 @@ def catalog_url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url"))
 
 
-@pytest.fixture
-def catalog_engine(catalog_url: str) -> Iterator[Engine]:
+@pytest.fixture(scope="session")
+def sqlite_catalog(sqlite_template: Path, private_folder: Path) -> Iterator[Engine]:
+    """An SQLite catalog that `catalog_engine` empties: a new engine compiles every statement anew."""
+    yield from engine_for(f"sqlite:///{shutil.copy(sqlite_template, private_folder / 'shared.db')}")
+
+
+@pytest.fixture(scope="session")
+def postgres_catalog(postgres_server: str) -> Iterator[Engine]:
+    """A PostgreSQL catalog that `catalog_engine` empties."""
+    with fresh_database(postgres_server, template=TEMPLATE) as url:
+        yield from engine_for(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def catalog_engine(request: pytest.FixtureRequest, sqlite_template: Path) -> Iterator[Engine]:
     """An engine for a catalog with all its tables empty, on each of the two databases."""
-    yield from engine_for(catalog_url)
+    name = "sqlite_catalog" if request.param == "sqlite" else "postgres_catalog"
+    engine: Engine = request.getfixturevalue(name)
+    yield engine
+    empty_catalog(engine, sqlite_template)
+
+
+def empty_catalog(engine: Engine, sqlite_template: Path) -> None:
+    """Take every row away. TRUNCATE heeds no append-only trigger; an SQLite file is replaced by the template."""
+    if engine.dialect.name == "sqlite":
+        engine.dispose()
+        path = Path(str(engine.url.database))
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        shutil.copy(sqlite_template, path)
+        return
+    with engine.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")
+        connection.exec_driver_sql(f"TRUNCATE {', '.join(Base.metadata.tables)} RESTART IDENTITY")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -93,12 +124,25 @@ def shop(catalog_engine: Engine) -> Shop:
 
 
 @pytest.fixture
-def both_shops(sqlite_url: str, postgres_url: str) -> Iterator[tuple[Shop, Shop]]:
+def sqlite_shop(sqlite_catalog: Engine, sqlite_template: Path) -> Iterator[Shop]:
+    """A catalog with a tiny model in it, for what does not depend on the database."""
+    yield Shop(sqlite_catalog)
+    empty_catalog(sqlite_catalog, sqlite_template)
+
+
+@pytest.fixture
+def postgres_shop(postgres_catalog: Engine, sqlite_template: Path) -> Iterator[Shop]:
+    """A catalog with a tiny model in it, for what only PostgreSQL has."""
+    yield Shop(postgres_catalog)
+    empty_catalog(postgres_catalog, sqlite_template)
+
+
+@pytest.fixture
+def both_shops(sqlite_catalog: Engine, postgres_catalog: Engine, sqlite_template: Path) -> Iterator[tuple[Shop, Shop]]:
     """Two catalogs with the same tiny model, to hold the answers of the two databases together."""
-    engines = open_engine(sqlite_url), open_engine(postgres_url)
-    yield Shop(engines[0]), Shop(engines[1])
-    for engine in engines:
-        engine.dispose()
+    yield Shop(sqlite_catalog), Shop(postgres_catalog)
+    empty_catalog(sqlite_catalog, sqlite_template)
+    empty_catalog(postgres_catalog, sqlite_template)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ nothing else. A fork costs 3 ms.
 """
 
 import json
+import math
 import os
 import resource
 import select
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.preprocessing import ImageError
+from worker.processes import die_with_parent
 
 WALL_FACTOR = 5  # seconds on the clock for each CPU second: a disk that is slow is no fault of the photo's
 
@@ -36,7 +38,6 @@ def prepare_in_child(
         warnings.simplefilter("ignore", DeprecationWarning)
         pid = os.fork()
     if pid == 0:
-        os.close(read_end)
         _run_child(prepare, write_end, cpu_s, memory_bytes)
     os.close(write_end)
     try:
@@ -44,7 +45,7 @@ def prepare_in_child(
     finally:
         os.close(read_end)
         status = _reap(pid)
-    if answer[:1] == b"+":
+    if answer[:1] == b"+" and len(answer) == 1 + math.prod(shape):  # fewer: it died while it wrote
         return np.frombuffer(answer, np.uint8, offset=1).reshape(shape)
     if answer[:1] == b"-":
         code, reason = json.loads(answer[1:])
@@ -55,6 +56,7 @@ def prepare_in_child(
 def _run_child(prepare: Callable[[], NDArray[np.uint8]], write_end: int, cpu_s: int, memory_bytes: int) -> None:
     """In the child: never returns, and runs no handler of the parent's."""
     try:
+        die_with_parent()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
         limit = _address_space_bytes() + memory_bytes

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,11 +110,16 @@ class _ChunkWork:
         self.labels = labels
         self.limits = limits
         self.lease_s = lease_s
-        self.bundle, self.classifier = models.load(engine, lease.model_version_id)
+        self.models = models
         # The last worker that held it died: each photo is decoded in a child of its own. If that did not help, each
         # is also classified and written by itself, so that what kills the worker is alone with it.
         self.careful = lease.attempt > 1
         self.one_by_one = lease.attempt > 2  # noqa: PLR2004
+
+    @cached_property
+    def model(self) -> tuple[Bundle, Classifier]:
+        """Loaded when the first image needs it: a chunk whose model cannot be loaded is given up like any other."""
+        return self.models.load(self.engine, self.lease.model_version_id)
 
     def run(self, images: Sequence[WaitingImage], stopping: Callable[[], bool]) -> int:
         """Classify and write the images; how many were written."""
@@ -183,7 +189,7 @@ class _ChunkWork:
         return outcomes + self._predict(prepared)
 
     def _prepare(self, data: bytes) -> NDArray[np.uint8]:
-        manifest = self.bundle.manifest
+        manifest = self.model[0].manifest
         spec = manifest.input
 
         def prepare() -> NDArray[np.uint8]:
@@ -197,7 +203,7 @@ class _ChunkWork:
     def _predict(self, prepared: Sequence[tuple[WaitingImage, bytes, NDArray[np.uint8]]]) -> list[Outcome]:
         if not prepared:
             return []
-        probabilities = self.classifier.classify(np.stack([pixels for _, _, pixels in prepared]))
+        probabilities = self.model[1].classify(np.stack([pixels for _, _, pixels in prepared]))
         return [
             Outcome(image.image_id, image.product_id, content_hash, probabilities=vector.tolist())
             for (image, content_hash, _), vector in zip(prepared, probabilities, strict=True)

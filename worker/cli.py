@@ -4,10 +4,12 @@ import neither Celery nor TensorFlow."""
 import importlib
 import os
 import sys
+from typing import Any
 
 import click
 
 from catalog.errors import CatalogError
+from catalog.output import visible
 from training.errors import TrainingError
 from worker.errors import UsageError
 from worker.settings import read_settings
@@ -55,6 +57,17 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  (click's own)
+        """Run a command. Ctrl-C is a line and exit code 130; a reader that had enough (`find | head`) is no failure."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("hangtag: stopped", err=True)
+            sys.exit(INTERRUPTED)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more is written at exit
+            sys.exit(0)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
@@ -74,11 +87,5 @@ def main() -> None:
     try:
         hangtag(standalone_mode=True)
     except (CatalogError, TrainingError, UsageError) as error:
-        click.echo(f"hangtag: {error}", err=True)
+        click.echo(visible(f"hangtag: {error}"), err=True)
         sys.exit(USAGE_ERROR)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # `hangtag find | head`: who reads had enough. Nothing more is written at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from catalog.output import print_message
 from worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def open_for_writing(settings: Settings) -> "Engine":
 
 def say(line: str) -> None:
     """A message for people: on stderr."""
-    click.echo(line, err=True)
+    print_message(line)
 
 
 def _enqueue(

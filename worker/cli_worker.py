@@ -12,6 +12,8 @@ from catalog.output import Form, output_options, print_rows
 from worker.errors import UsageError
 from worker.settings import Settings
 
+BROKERS = ("redis://", "rediss://", "redis+socket://")
+
 
 @click.command()
 @click.option("--processes", type=click.IntRange(min=1), help="Child processes; default: HANGTAG_PROCESSES.")
@@ -87,10 +89,12 @@ def check_broker(settings: Settings, broker_url: str) -> None:
     from worker.app import CeleryQueue, create_app
     from worker.dispatching import BrokerUnreachableError
 
-    shown = maybe_sanitize_url(broker_url)
     try:
+        shown = maybe_sanitize_url(broker_url)
+        if not broker_url.startswith(BROKERS):
+            raise ValueError("Celery knows other brokers; chunks are counted in Redis")
         CeleryQueue(create_app(settings, broker_url=broker_url)).check()
     except BrokerUnreachableError as error:
         raise UsageError(f"HANGTAG_REDIS_URL={shown}: {error}") from error
     except (KeyError, ValueError, ImportError) as error:
-        raise UsageError(f"HANGTAG_REDIS_URL={shown} is no Redis URL; an example: redis://host:6379/0") from error
+        raise UsageError("HANGTAG_REDIS_URL is no Redis URL; an example: redis://host:6379/0") from error

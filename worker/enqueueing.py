@@ -115,7 +115,7 @@ def _register_all(
     due = unchanged = waiting = 0
     for place, source_id in places:
         found = (look_at(place, file) for file in images_of(place, skips))
-        for files in _batches(found, skips):
+        for files in _batches(found):
             with writing(engine) as session:
                 counts = register_images(
                     session,
@@ -130,14 +130,11 @@ def _register_all(
     return BatchCounts(due=due, unchanged=unchanged, waiting=waiting)
 
 
-def _batches(files: Iterable[ImageFile], skips: Skips) -> Iterator[list[ImageFile]]:
-    """Lists of at most BATCH images, none twice in a list: a manifest may repeat a row."""
+def _batches(files: Iterable[ImageFile]) -> Iterator[list[ImageFile]]:
+    """Lists of at most BATCH images."""
     iterator = iter(files)
     while batch := list(islice(iterator, BATCH)):
-        distinct = {file.key: file for file in batch}
-        if len(distinct) < len(batch):
-            skips.counts["listed twice"] += len(batch) - len(distinct)
-        yield list(distinct.values())
+        yield batch
 
 
 def _close(engine: Engine, run_id: int, sums: BatchCounts, skips: Skips, parts: Sequence[Part]) -> RunCounts:

@@ -56,8 +56,11 @@ def _parse_row(row: dict[str, str | None], line: int, root: str, path: Path, ski
         if not values.get(name):
             skips.add(f"row without {name}", where)
             return None
+    if any("\0" in value for value in values.values()):  # PostgreSQL takes none, and no file name has one
+        skips.add("row with a NUL character", where)
+        return None
     full = os.path.normpath(os.path.join(root, values["image"]))
-    if not is_inside(full, root) or "\0" in full:
+    if not is_inside(full, root):
         skips.add("image outside the manifest's folder", where)
         return None
     return ManifestRow(

@@ -34,15 +34,17 @@ def read_photo(root: str, key: str, *, max_bytes: int) -> bytes:
     except OSError as error:
         raise _explain(error, folder) from error
     try:
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise ImageError("not_a_file", "no regular file")
-            if status.st_size > max_bytes:
-                raise ImageError("too_large", f"{status.st_size} bytes, at most {max_bytes} are read")
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError("not_a_file", "no regular file")
+        if status.st_size > max_bytes:
+            raise ImageError("too_large", f"{status.st_size} bytes, at most {max_bytes} are read")
+        with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
             return file.readall()[: max_bytes + 1]
     except OSError as error:
         raise ImageError("unreadable", f"cannot be read: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
 
 
 def hash_content(data: bytes) -> bytes:

@@ -41,7 +41,8 @@ class Place:
     @property
     def is_file(self) -> bool:
         """Whether it is one image."""
-        return not self.manifest and os.path.splitext(self.part)[1].lower() in IMAGE_SUFFIXES
+        named = not self.manifest and os.path.splitext(self.part)[1].lower() in IMAGE_SUFFIXES
+        return named and not os.path.isdir(os.path.join(self.root, self.part))  # a folder may be named like one
 
     @property
     def shown(self) -> str:
@@ -69,7 +70,7 @@ def resolve_places(session: Session, paths: Sequence[str], *, pattern: str | Non
     for index, place in enumerate(places):
         others = [other for position, other in enumerate(fulls) if position != index and not places[position].manifest]
         inside = any(is_inside(fulls[index], other) and fulls[index] != other for other in others)
-        if not inside and fulls[index] not in fulls[:index]:
+        if (place.manifest or not inside) and fulls[index] not in fulls[:index]:
             kept.append(place)
     return kept
 
@@ -120,8 +121,7 @@ def known_places(session: Session) -> list[Place]:
 def images_of(place: Place, skips: Skips) -> Iterator[ImageFile]:
     """The images of a place as they are found; without size and time (-2, 0), which `look_at` adds."""
     if place.manifest:
-        for row in read_manifest(Path(place.root, place.manifest), skips):
-            yield ImageFile(text_of_path(row.key), row.sku, -2, 0, row.title, row.category)
+        yield from _images_of_manifest(place, skips)
         return
     rule = parse_sku_rule(place.pattern)
     for key in _keys_of(place, skips):
@@ -130,6 +130,20 @@ def images_of(place: Place, skips: Skips) -> Iterator[ImageFile]:
             yield ImageFile(key, sku, -2, 0)
         else:
             skips.add("no SKU by the pattern in its name", key)
+
+
+def _images_of_manifest(place: Place, skips: Skips) -> Iterator[ImageFile]:
+    """Each image once: a manifest may repeat a row."""
+    with closing(_Seen()) as seen:
+        for row in read_manifest(Path(place.root, place.manifest), skips):
+            key = text_of_path(row.key)
+            other = seen.first_of(key, row.sku)
+            if other is None:
+                yield ImageFile(key, row.sku, -2, 0, row.title, row.category)
+            elif other != row.sku:
+                raise UsageError(f"{place.manifest}: image {key} stands under two SKUs, {other} and {row.sku}")
+            else:
+                skips.add("listed twice", f"{place.manifest} line {row.line}")
 
 
 def _keys_of(place: Place, skips: Skips) -> Iterator[str]:
@@ -157,16 +171,10 @@ def survey(place: Place) -> int:
     with closing(_Seen()) as seen:
         for file in images_of(place, skips):
             count += 1
-            if place.manifest:
-                other = seen.value_of(file.key, file.sku)
-                if other != file.sku:
-                    raise UsageError(
-                        f"{place.manifest}: image {file.key} stands under two SKUs, {other} and {file.sku}"
-                    )
-            elif place.pattern is None:
+            if not place.manifest and place.pattern is None:
                 folder = file.key.rpartition("/")[0]
-                other = seen.value_of(stem_of(file.key), folder)
-                if other != folder:
+                other = seen.first_of(stem_of(file.key), folder)
+                if other is not None and other != folder:
                     raise UsageError(_repeated_stem(file.key, other, folder))
     if not count:
         raise UsageError(f"{place.shown}: no image found"
@@ -189,11 +197,11 @@ class _Seen:
         self._table = sqlite3.connect("")  # a private file, gone when closed; its page cache is bounded
         self._table.execute("CREATE TABLE seen (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
 
-    def value_of(self, name: str, value: str) -> str:
-        """The value that the name came with first: `value` itself if this is the first time."""
+    def first_of(self, name: str, value: str) -> str | None:
+        """The value that the name came with first; None if this is the first time."""
         added = self._table.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (name, value)).rowcount
         if added:
-            return value
+            return None
         found: str = self._table.execute("SELECT value FROM seen WHERE name = ?", (name,)).fetchone()[0]
         return found
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 PREFIX = "HANGTAG_"
+MAX_LEASE_S = 86_400  # what died a day ago and was not seen is no lease any more
 
 
 def setting(default: Any, meaning: str) -> Any:  # noqa: ANN401  (of the type of its field)
@@ -122,8 +123,8 @@ def _checked(settings: Settings) -> Settings:
     ):  # fmt: skip
         if getattr(settings, name) < least:
             raise UsageError(f"{PREFIX}{name.upper()} must be at least {least}")
-    if settings.lease_s < 1:
-        raise UsageError("HANGTAG_LEASE_S must be at least 1")
+    if not 1 <= settings.lease_s <= MAX_LEASE_S:  # "nan" is a number for Python, and is no duration
+        raise UsageError(f"HANGTAG_LEASE_S must be at least 1 and at most {MAX_LEASE_S}")
     if settings.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise UsageError(f"HANGTAG_LOG_LEVEL={settings.log_level!r} is none of DEBUG, INFO, WARNING, ERROR")
     return settings

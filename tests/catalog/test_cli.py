@@ -1,0 +1,228 @@
+import csv
+import io
+import json
+import shlex
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import Engine
+
+from catalog import cli
+from catalog.database import reading, writing
+from catalog.errors import CatalogError
+from catalog.queries import FIND_COLUMNS
+from catalog.tags import correct_tag
+from tests.catalog.shop import SURE_SHIRT, Shop, later, photo
+from tests.catalog.test_queries import fill_at_random
+from tests.catalog.test_views import fill
+
+
+class Opener:
+    """What the root of the command line gives the commands."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def open_catalog(self) -> Engine:
+        return self.engine
+
+
+@click.group()
+def hangtag() -> None:
+    """Stands for the root of the command line."""
+
+
+for command in (
+    cli.find, cli.show, cli.stats, cli.runs, cli.failures, cli.review, cli.correct, cli.confirm, cli.reject,
+):  # fmt: skip
+    hangtag.add_command(command)
+
+
+@pytest.fixture
+def example(shop: Shop) -> Shop:
+    return fill(shop)
+
+
+def run(shop: Shop, line: str) -> Result:
+    """A command as it is typed after `hangtag`; CatalogError is left to the caller, as it is to the root."""
+    result = CliRunner().invoke(hangtag, shlex.split(line), obj=Opener(shop.engine), prog_name="hangtag")
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def json_of(shop: Shop, line: str) -> list[dict[str, Any]]:
+    result = run(shop, f"{line} --json")
+    assert result.exit_code == 0, result.stderr
+    return [json.loads(row) for row in result.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["find", "show two", "stats", "runs", "runs 1", "failures", "review", "find --tag Coat --review", "show tops"],
+)
+def test_every_question_answers_in_all_three_forms(example: Shop, line: str) -> None:
+    assert run(example, line).exit_code == 0
+    for row in json_of(example, line):
+        assert row
+    rows = list(csv.reader(io.StringIO(run(example, f"{line} --csv").stdout)))
+    assert rows
+    assert all(len(row) == len(rows[0]) for row in rows)
+
+
+def test_find_answers_by_every_filter(example: Shop) -> None:
+    assert [row["sku"] for row in json_of(example, "find --tag Tops --from 0.93")] == ["parent", "agrees"]
+    assert [row["sku"] for row in json_of(example, "find --to 0.8 --source model")] == ["boot"]
+    assert [row["sku"] for row in json_of(example, "find --source human")] == ["corrected"]
+    assert [row["sku"] for row in json_of(example, "find --sku '*o*' --model tiny-1 --no-review")] == ["tops", "boot"]
+    assert [row["sku"] for row in json_of(example, "find --since 2026-01-31T13:01+01:00")] == ["corrected"]
+    assert [row["sku"] for row in json_of(example, "find --since 2026-02-01")] == []
+    assert {row["sku"] for row in json_of(example, "find --review")} == {"parent", "two", "unsure", "watch"}
+
+
+def test_find_prints_json_lines_and_nothing_else_on_stdout(example: Shop) -> None:
+    rows = json_of(example, "find --tag Shirt")
+    assert rows == [
+        {
+            "sku": "agrees", "title": None, "tag": "Shirt", "parent": "Tops", "confidence": 0.96, "source": "model",
+            "model": "tiny-1", "review": None, "tagged_at": "2026-01-31T12:00:00.000Z",
+        }
+    ]  # fmt: skip
+    result = run(example, "find --tag Sandal --to 0.5 --json")
+    assert (result.stdout, result.stderr) == ("", "")
+
+
+def test_find_says_for_people_that_there_is_nothing(example: Shop) -> None:
+    result = run(example, "find --tag Sandal --to 0.5")
+    assert (result.stdout, result.stderr, result.exit_code) == ("", "Nothing found.\n", 0)
+    assert run(example, "find --tag Sandal --to 0.5 --csv").stdout == ",".join(FIND_COLUMNS) + "\n"
+
+
+def test_the_command_for_the_next_page_walks_every_row_exactly_once(shop: Shop) -> None:
+    fill_at_random(shop, 60)
+    everything = run(shop, "find --tag Tops --sku 'p*' --no-review --limit 1000 --json")
+    walked, line = "", "find --tag Tops --sku 'p*' --no-review --limit 7 --json"
+    for _page in range(100):
+        result = run(shop, line)
+        walked += result.stdout
+        if not result.stderr:
+            break
+        word, _, line = result.stderr.partition("hangtag ")
+        assert word == "More: "
+    assert walked == everything.stdout
+    assert walked.count("\n") > 14
+
+
+def test_all_walks_every_page(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill_at_random(shop, 60)
+    monkeypatch.setattr("catalog.pages.MAX_PAGE_ROWS", 7)
+    result = run(shop, "find --all --csv")
+    assert len(result.stdout.splitlines()) == 61
+    assert result.stderr == ""
+    result = run(shop, "find --limit 20 --csv")
+    assert len(result.stdout.splitlines()) == 21
+    assert "--limit 20 --csv --cursor" in result.stderr
+
+
+def test_failures_and_review_are_handed_out_in_pages_too(example: Shop) -> None:
+    result = run(example, "review --limit 3")
+    assert "More: hangtag review --limit 3 --cursor " in result.stderr
+    rest = json_of(example, result.stderr.partition("hangtag ")[2])
+    assert len(rest) == 1
+    assert [row["image"] for row in json_of(example, "failures --code truncated --run 1 --sku bro*")] == ["broken.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("find --from 1.5", "--from"),
+        ("find --from x", "--from"),
+        ("find --limit 0", "--limit"),
+        ("find --source robot", "--source"),
+        ("find --since yesterday", "no ISO 8601 date"),
+        ("find --json --csv", "exclude each other"),
+        ("show", "SKU"),
+        ("correct a", "LABEL"),
+        ("runs x", "x"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_prints_nothing(sqlite_shop: Shop, line: str, words: str) -> None:
+    result = run(sqlite_shop, line)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("find --tag Hat", "no label 'Hat'"),
+        ("find --model big", "no model version 'big'"),
+        ("find --cursor rubbish", "is no cursor"),
+        ("show nope", "no product 'nope'"),
+        ("runs 99", "no run 99"),
+        ("correct nope Boot --by anna", "no product 'nope'"),
+        ("confirm nope --by anna", "no product 'nope'"),
+        ("reject nope Boot --by anna", "no product 'nope'"),
+    ],
+)
+def test_what_is_not_there_is_one_line(sqlite_shop: Shop, line: str, words: str) -> None:
+    with pytest.raises(CatalogError, match=words) as error:
+        run(sqlite_shop, line)
+    assert "\n" not in str(error.value)
+
+
+def test_correct_sets_the_tag_and_prints_it(example: Shop) -> None:
+    [row] = json_of(example, "correct boot Sandal --by anna")
+    assert (row["sku"], row["tag"], row["source"], row["confidence"]) == ("boot", "Sandal", "human", 1.0)
+    assert example.tag_row("boot").human_by == "anna"
+
+
+def test_confirm_keeps_the_tag(example: Shop) -> None:
+    assert "Tops" in run(example, "confirm parent --by anna").stdout
+    row = example.tag_row("parent")
+    assert (row.human_action, row.human_label_id) == ("confirmed", example.label_id("Tops"))
+    with pytest.raises(CatalogError, match="no tag to confirm"):
+        run(example, "confirm unsure --by anna")
+
+
+def test_reject_takes_the_label_away(example: Shop) -> None:
+    [row] = json_of(example, "reject boot Boot --by anna")
+    assert row["tag"] != "Boot"
+
+
+def test_a_persons_word_is_the_login_names_by_default(example: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "carla")
+    run(example, "correct boot Sandal")
+    assert example.tag_row("boot").human_by == "carla"
+
+
+def test_without_a_login_name_the_line_asks_for_by(example: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_name() -> str:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr("getpass.getuser", no_name)
+    with pytest.raises(CatalogError, match="--by NAME"):
+        run(example, "correct boot Sandal")
+    assert example.tag_row("boot").human_label_id is None
+
+
+def test_a_byte_that_is_no_utf_8_is_found_as_it_is_stored(shop: Shop) -> None:
+    shop.enqueue(photo("1.jpg", sku="caf\uefe9"))
+    shop.work({"1.jpg": SURE_SHIRT})
+    typed = b"caf\xe9".decode("utf-8", "surrogateescape")
+    result = CliRunner().invoke(hangtag, ["show", typed, "--json"], obj=Opener(shop.engine))
+    assert json.loads(result.stdout)["sku"] == "caf\uefe9"
+
+
+def test_reading_commands_write_nothing(example: Shop) -> None:
+    with writing(example.engine) as session:
+        correct_tag(session, "boot", "Coat", by="anna", now=later(99))
+        # SQLite has one writer: a command that wanted to write now would wait for this transaction and fail.
+        if example.engine.dialect.name == "sqlite":
+            session.flush()
+            for line in ("find", "show boot", "stats", "runs", "failures", "review"):
+                assert run(example, line).exit_code == 0
+    with reading(example.engine) as session:
+        assert example.shown("boot")["tag"] == "Coat"

@@ -1,0 +1,149 @@
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select, text, update
+
+from catalog.database import (
+    DatabaseUnreachableError,
+    clear_errors,
+    current_time,
+    describe,
+    open_engine,
+    parse_url,
+    reading,
+    writing,
+)  # fmt: skip
+from catalog.errors import CatalogError
+from catalog.models import Product
+from tests.catalog.shop import Shop, photo
+
+
+@pytest.mark.parametrize(
+    ("url", "driver"),
+    [
+        ("postgresql://user@host/catalog", "postgresql+psycopg"),
+        ("postgres://user@host/catalog", "postgresql+psycopg"),
+        ("postgresql+psycopg://user@host/catalog", "postgresql+psycopg"),
+        ("sqlite:///catalog.db", "sqlite"),
+    ],
+)
+def test_a_url_gets_our_driver(url: str, driver: str) -> None:
+    assert parse_url(url).drivername == driver
+
+
+@pytest.mark.parametrize("url", ["", "catalog.db", "mysql://host/catalog", "://"])
+def test_what_is_no_url_of_ours_gets_one_line(url: str) -> None:
+    with pytest.raises(CatalogError) as error:
+        parse_url(url)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://user:secret@127.0.0.1:1/catalog", "postgresql://user:secret@/catalog?host=/nowhere"]
+)
+def test_a_database_that_is_away_gets_one_line_without_its_password(url: str) -> None:
+    engine = open_engine(url)
+    with pytest.raises(DatabaseUnreachableError, match="cannot be reached") as error, reading(engine) as session:
+        session.execute(text("SELECT 1"))
+    assert "\n" not in str(error.value)
+    assert "secret" not in str(error.value)
+    engine.dispose()
+
+
+def test_a_folder_that_is_not_there_gets_one_line(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/none/catalog.db")
+    with (
+        pytest.raises(DatabaseUnreachableError, match=r"none/catalog\.db cannot be reached"),
+        reading(engine) as session,
+    ):
+        session.execute(text("SELECT 1"))
+    engine.dispose()
+
+
+def test_an_error_of_what_was_asked_stays_what_it_is(catalog_engine: Engine) -> None:
+    with pytest.raises(Exception, match="nowhere") as error, clear_errors(catalog_engine), reading(catalog_engine) as s:
+        s.execute(text("SELECT * FROM nowhere"))
+    assert not isinstance(error.value, CatalogError)
+
+
+def test_a_writing_session_commits_at_its_end_and_rolls_back_on_an_error(shop: Shop) -> None:
+    def add_and_fail() -> None:
+        with writing(shop.engine) as session:
+            session.add(Product(sku="a", registered_at=datetime.now(UTC)))
+            session.flush()
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError):
+        add_and_fail()
+    assert shop.count(Product) == 0
+    with writing(shop.engine) as session:
+        session.add(Product(sku="a", registered_at=datetime.now(UTC)))
+    assert shop.count(Product) == 1
+
+
+def test_a_reading_session_keeps_nothing(shop: Shop) -> None:
+    with reading(shop.engine) as session:
+        session.add(Product(sku="a", registered_at=datetime.now(UTC)))
+        session.flush()
+    assert shop.count(Product) == 0
+
+
+def test_writers_that_read_first_wait_for_each_other_and_lose_nothing(shop: Shop) -> None:
+    shop.enqueue(photo("a.jpg", title="0"))
+
+    def count_up(_: int) -> None:
+        for _round in range(10):
+            with writing(shop.engine) as session:
+                title = session.scalars(select(Product.title).with_for_update()).one()
+                session.execute(update(Product).values(title=str(int(title or 0) + 1)))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(count_up, range(4)))
+    assert shop.shown("a")["title"] == "40"
+
+
+def test_readers_read_while_one_writes(shop: Shop) -> None:
+    with writing(shop.engine) as session:
+        session.add(Product(sku="a", registered_at=datetime.now(UTC)))
+        session.flush()
+        assert shop.count(Product) == 0
+
+
+def test_the_clock_is_the_databases_and_in_utc(catalog_engine: Engine) -> None:
+    with reading(catalog_engine) as session:
+        one, two = current_time(session), current_time(session)
+    assert one < two
+    assert one.utcoffset() == UTC.utcoffset(None)
+    assert abs((datetime.now(UTC) - two).total_seconds()) < 60
+
+
+def test_a_catalog_is_described_by_its_file_or_its_url_without_password(tmp_path: Path) -> None:
+    for url, words in (
+        (f"sqlite:///{tmp_path}/catalog.db", f"{tmp_path}/catalog.db"),
+        ("sqlite://", ":memory:"),
+        ("postgresql://user:secret@host/catalog", "postgresql://user:***@host/catalog"),
+    ):
+        engine = open_engine(url)
+        assert describe(engine) == words
+        engine.dispose()
+
+
+def test_sqlite_keeps_a_write_ahead_log_and_heeds_foreign_keys(sqlite_catalog: Engine) -> None:
+    with reading(sqlite_catalog) as session:
+        assert session.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert session.scalar(text("PRAGMA foreign_keys")) == 1
+    assert sqlite3.sqlite_version_info >= (3, 31), "generated columns"
+
+
+def test_an_engine_without_a_pool_keeps_no_connection(postgres_url: str) -> None:
+    engine = open_engine(postgres_url, pooled=False)
+    for _ in range(3):
+        with reading(engine) as session:
+            session.execute(text("SELECT 1"))
+    with reading(engine) as session:
+        mine = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state IS NOT NULL")
+        assert session.scalar(mine) == 1
+    engine.dispose()

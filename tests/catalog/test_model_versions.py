@@ -1,0 +1,85 @@
+import pytest
+
+from catalog.database import reading, writing
+from catalog.errors import CatalogError
+from catalog.model_versions import (
+    ATTRIBUTE,
+    LabelEntry,
+    current_model_version,
+    find_model_version,
+    list_model_versions,
+    load_label_set,
+    previous_model_version,
+    promote,
+    read_artifact,
+)  # fmt: skip
+from catalog.models import Label, ModelVersion
+from tests.catalog.shop import LABELS, NOW, Shop
+
+
+def current(shop: Shop) -> str | None:
+    with reading(shop.engine) as session:
+        version = current_model_version(session)
+        return None if version is None else version.name
+
+
+def test_a_bundle_becomes_a_version_with_its_labels_in_the_order_of_the_vector(shop: Shop) -> None:
+    with reading(shop.engine) as session:
+        labels = load_label_set(session, shop.model)
+        names = [session.get_one(Label, output.label_id).name for output in labels.outputs]
+        assert read_artifact(session, shop.model) == ('{"labels": []}', b"net")
+    assert names == ["Shirt", "Coat", "Boot", "Sandal", "other"]
+    assert [output.threshold for output in labels.outputs] == [0.8, 0.8, 0.7, 0.7, 0.5]
+    assert [output.is_other for output in labels.outputs] == [False, False, False, False, True]
+    assert labels.parent_thresholds == {shop.label_id("Tops"): 0.9, shop.label_id("Shoes"): 0.9}
+
+
+def test_the_same_bundle_again_is_the_same_version(shop: Shop) -> None:
+    assert shop.add_model("tiny-1", current=False) == shop.model
+    assert shop.count(ModelVersion) == 1
+
+
+def test_another_bundle_of_the_same_name_is_refused(shop: Shop) -> None:
+    from catalog.model_versions import import_model_version
+
+    with writing(shop.engine) as session, pytest.raises(CatalogError, match="another model version named 'tiny-1'"):
+        import_model_version(
+            session, name="tiny-1", attribute=ATTRIBUTE, sha256="f" * 64, manifest="{}", artifact=b"", labels=LABELS,
+            now=NOW,
+        )  # fmt: skip
+
+
+def test_two_versions_share_their_labels(shop: Shop) -> None:
+    before = shop.count(Label)
+    shop.add_model("tiny-2", labels=[*LABELS, LabelEntry("Hat", "label", None, 0.9)])
+    assert shop.count(Label) == before + 1
+
+
+def test_a_label_that_moved_to_another_parent_is_refused_and_nothing_is_stored(shop: Shop) -> None:
+    moved = [LabelEntry("Tops", "parent", None, 0.9), LabelEntry("Boot", "label", "Tops", 0.7)]
+    with pytest.raises(CatalogError, match="label 'Boot' stands under another parent"):
+        shop.add_model("tiny-2", labels=moved)
+    assert shop.count(ModelVersion) == 1
+
+
+def test_the_version_promoted_last_is_current_and_rolling_back_is_promoting_the_one_before(shop: Shop) -> None:
+    assert current(shop) == "tiny-1"
+    shop.add_model("tiny-2")
+    assert current(shop) == "tiny-2"
+    with writing(shop.engine) as session:
+        before = previous_model_version(session)
+        assert before is not None
+        promote(session, before.id, attribute=ATTRIBUTE, by="anna", now=NOW)
+    assert current(shop) == "tiny-1"
+
+
+def test_versions_are_found_by_name_and_listed(shop: Shop) -> None:
+    shop.add_model("tiny-2", current=False)
+    with reading(shop.engine) as session:
+        assert find_model_version(session, "tiny-2").name == "tiny-2"
+        with pytest.raises(CatalogError, match="no model version 'x' in the catalog; there are: tiny-1, tiny-2"):
+            find_model_version(session, "x")
+        assert [(row["name"], row["current"]) for row in list_model_versions(session)] == [
+            ("tiny-1", True),
+            ("tiny-2", False),
+        ]

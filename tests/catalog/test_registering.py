@@ -1,0 +1,196 @@
+import pytest
+from sqlalchemy import Engine, select, text
+
+from catalog.chunks import ChunkFiller
+from catalog.database import reading, writing
+from catalog.models import Chunk, Image, Product, Run, Source, Tag
+from catalog.registering import (
+    PERMANENT_FAILURES,
+    BatchCounts,
+    enclosing_roots,
+    find_source,
+    register_images,
+    register_source,
+)  # fmt: skip
+from catalog.tags import lock_products
+from tests.catalog.shop import NOW, SURE_BOOT, SURE_COAT, SURE_SHIRT, TRUNCATED, Shop, later, photo, product_id
+
+
+def test_new_files_become_images_products_and_chunks(shop: Shop) -> None:
+    files = [photo("tops/a_1.jpg"), photo("tops/a_2.jpg"), photo("b.jpg")]
+    run_id, counts = shop.enqueue_counting(*files, chunk_size=2)
+    assert counts == BatchCounts(due=3, unchanged=0, waiting=0)
+    assert (shop.count(Product), shop.count(Image), shop.count(Chunk)) == (2, 3, 2)
+    with reading(shop.engine) as session:
+        run = session.get_one(Run, run_id)
+        assert (run.images, run.products, run.due, run.unchanged) == (3, 2, 3, 0)
+
+
+def test_enqueueing_the_same_files_again_does_nothing(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": SURE_BOOT})
+    run_id, counts = shop.enqueue_counting(photo("a.jpg"), photo("b.jpg"), now=later(60))
+    assert counts == BatchCounts(due=0, unchanged=2, waiting=0)
+    assert shop.pending_chunks() == []
+    assert shop.image("a.jpg").run_id != run_id
+
+
+def test_a_file_of_another_size_or_time_is_due_again(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": SURE_BOOT})
+    run_id, counts = shop.enqueue_counting(photo("a.jpg", size=200), photo("b.jpg"))
+    assert (counts.due, counts.unchanged) == (1, 1)
+    assert (shop.image("a.jpg").size_bytes, shop.image("a.jpg").run_id) == (200, run_id)
+    shop.work({"a.jpg": SURE_COAT}, {"a.jpg": "new content"})
+    assert shop.shown("a")["tag"] == "Coat"
+
+
+def test_the_same_content_under_another_name_has_its_prediction_already(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT})
+    shop.enqueue(photo("copy.jpg"))
+    shop.work({"copy.jpg": None}, {"copy.jpg": "a.jpg"})
+    assert shop.shown("copy")["tag"] == "Shirt"
+    with reading(shop.engine) as session:
+        runs = session.scalars(select(Run).order_by(Run.id)).all()
+    assert [(run.classified, run.reused) for run in runs] == [(1, 0), (0, 1)]
+
+
+def test_images_that_wait_for_an_earlier_run_are_the_new_runs_and_are_not_done_twice(shop: Shop) -> None:
+    first = shop.enqueue(photo("a.jpg"), photo("b.jpg"))
+    second, counts = shop.enqueue_counting(photo("a.jpg"), photo("c.jpg"), now=later(60))
+    assert counts == BatchCounts(due=1, unchanged=0, waiting=1)
+    assert (shop.image("a.jpg").run_id, shop.image("b.jpg").run_id) == (second, first)
+    assert len(shop.pending_chunks()) == 2
+    shop.work({"a.jpg": SURE_SHIRT, "b.jpg": SURE_BOOT, "c.jpg": SURE_COAT})
+    with reading(shop.engine) as session:
+        assert [
+            (run.state, run.due, run.classified, run.tagged) for run in session.scalars(select(Run).order_by(Run.id))
+        ] == [("done", 1, 1, 1), ("done", 2, 2, 2)]
+
+
+@pytest.mark.parametrize("code", sorted(PERMANENT_FAILURES))
+def test_a_file_that_failed_by_its_own_fault_is_not_tried_again(shop: Shop, code: str) -> None:
+    shop.tag({"a.jpg": (code, "a reason")})
+    _, counts = shop.enqueue_counting(photo("a.jpg"))
+    assert counts == BatchCounts(due=0, unchanged=1, waiting=0)
+    _, counts = shop.enqueue_counting(photo("a.jpg", size=200))
+    assert counts.due == 1, "it has new content"
+
+
+def test_a_failure_that_may_pass_is_tried_again(shop: Shop) -> None:
+    shop.tag({"a.jpg": ("unreadable", "permission denied")})
+    _, counts = shop.enqueue_counting(photo("a.jpg"))
+    assert counts.due == 1
+    shop.work({"a.jpg": SURE_SHIRT})
+    image = shop.image("a.jpg")
+    assert (image.failure_code, image.failure_reason, image.failed_at) == (None, None, None)
+    assert shop.shown("a")["tag"] == "Shirt"
+
+
+def test_a_new_model_makes_every_image_due_once(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": TRUNCATED})
+    shop.model = shop.add_model("tiny-2")
+    _, counts = shop.enqueue_counting(photo("a.jpg"), photo("b.jpg"))
+    assert (counts.due, counts.unchanged) == (1, 1), "truncated for one model is truncated for the next"
+    shop.work({"a.jpg": SURE_COAT})
+    _, counts = shop.enqueue_counting(photo("a.jpg"), photo("b.jpg"))
+    assert (counts.due, counts.unchanged) == (0, 2)
+
+
+def test_an_image_that_moves_to_another_product_takes_its_tag_along(shop: Shop) -> None:
+    shop.tag({"a_1.jpg": SURE_SHIRT, "a_2.jpg": SURE_SHIRT})
+    shop.enqueue(photo("a_1.jpg", sku="A-1"), photo("a_2.jpg", sku="A-2"), now=later(60))
+    assert shop.pending_chunks() == []
+    assert [shop.shown(sku)["tag"] for sku in ("a", "A-1", "A-2")] == [None, "Shirt", "Shirt"]
+    assert shop.shown("a")["review"] is None
+
+
+def test_a_title_is_set_and_changed_and_never_taken_away(shop: Shop) -> None:
+    shop.enqueue(photo("a.jpg"))
+    assert shop.shown("a")["title"] is None
+    shop.enqueue(photo("a.jpg", title="Linen shirt"))
+    shop.enqueue(photo("a.jpg"))
+    assert shop.shown("a")["title"] == "Linen shirt"
+    shop.enqueue(photo("a.jpg", title="Blue linen shirt"))
+    assert shop.shown("a")["title"] == "Blue linen shirt"
+
+
+def test_a_category_is_kept_as_imported_and_linked_to_the_label_of_its_name(shop: Shop) -> None:
+    shop.enqueue(photo("a.jpg", category="shirt"), photo("b.jpg", category="Hats"), photo("c.jpg"))
+    row = shop.tag_row("a")
+    assert (row.imported_category, row.imported_label_id) == ("shirt", shop.label_id("Shirt"))
+    row = shop.tag_row("b")
+    assert (row.imported_category, row.imported_label_id) == ("Hats", None)
+    assert shop.count(Tag) == 2
+    assert shop.shown("a")["tag"] is None, "a category is no tag"
+
+
+def test_an_import_leaves_the_models_and_the_persons_columns_alone(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT})
+    shop.enqueue(photo("a.jpg", category="Coat"))
+    assert shop.shown("a")["tag"] == "Shirt"
+    assert shop.tag_row("a").imported_category == "Coat"
+
+
+def test_names_of_any_kind_are_kept_as_they_are(shop: Shop) -> None:
+    keys = ["Größe ünïcode 連衣裙.jpg", "line\nbreak.jpg", "caf\uefe9.jpg", 'it\'s "quoted" %_*.jpg', " spaces .jpg"]
+    shop.enqueue(*(photo(key, sku=key) for key in keys))
+    with reading(shop.engine) as session:
+        assert set(session.scalars(select(Image.key))) == set(keys)
+        assert set(session.scalars(select(Product.sku))) == set(keys)
+
+
+def test_skus_that_differ_in_case_are_two_products(shop: Shop) -> None:
+    shop.enqueue(photo("one/a.jpg", sku="ab"), photo("two/a.jpg", sku="AB"))
+    assert shop.count(Product) == 2
+
+
+def test_the_same_key_of_two_sources_is_two_images(shop: Shop) -> None:
+    shop.enqueue(photo("a.jpg"), root="/one")
+    shop.enqueue(photo("a.jpg"), root="/two")
+    assert (shop.count(Image), shop.count(Product), shop.count(Source)) == (2, 1, 2)
+
+
+def test_a_source_is_registered_once_and_its_rule_set_anew(shop: Shop) -> None:
+    with writing(shop.engine) as session:
+        one = register_source(session, root="/photos", manifest="", sku_pattern=None, now=NOW)
+        assert register_source(session, root="/photos", manifest="", sku_pattern="(?P<sku>.+)", now=later(1)) == one
+        assert register_source(session, root="/photos", manifest="list.csv", sku_pattern=None, now=NOW) != one
+        source = find_source(session, root="/photos", manifest="")
+        assert source is not None
+        assert source.sku_pattern == "(?P<sku>.+)"
+        assert [source.id for source in enclosing_roots(session, ["/", "/photos", "/photos/sub"])] == [one]
+
+
+def test_a_batch_that_is_rolled_back_leaves_neither_images_nor_chunks(shop: Shop) -> None:
+    run_id = shop.enqueue()
+    with writing(shop.engine) as session:
+        source_id = register_source(session, root="/photos", manifest="", sku_pattern=None, now=NOW)
+        register_images(
+            session, source_id=source_id, model_version_id=shop.model, files=[photo("a.jpg")],
+            filler=ChunkFiller(run_id=run_id, queue="fresh", chunk_size=10, now=NOW), now=NOW,
+        )  # fmt: skip
+        session.rollback()
+    assert (shop.count(Image), shop.count(Chunk), shop.count(Product)) == (0, 0, 0)
+
+
+def test_images_are_added_to_a_product_while_a_writer_holds_it(postgres_shop: Shop) -> None:
+    shop = postgres_shop
+    shop.tag({"a.jpg": SURE_SHIRT})
+    with writing(shop.engine) as holder:
+        lock_products(holder, [product_id(holder, "a")])
+        add_image_without_waiting(shop.engine)
+    assert shop.count(Image) == 2
+
+
+def add_image_without_waiting(engine: Engine) -> None:
+    with writing(engine) as session:
+        session.execute(text("SET LOCAL lock_timeout = '2s'"))
+        session.add(
+            Image(
+                source_id=1,
+                key="a_2.jpg",
+                product_id=product_id(session, "a"),
+                size_bytes=1,
+                modified_ns=1,
+                registered_at=NOW,
+            )
+        )

@@ -1,0 +1,79 @@
+import pytest
+from sqlalchemy import Engine
+
+from catalog.database import reading
+from catalog.errors import CatalogError
+from catalog.pages import Position, walk_rows, write_cursor
+from catalog.run_queries import FAILURE_COLUMNS, RUN_COLUMNS, failures, list_runs, show_run
+from tests.catalog.shop import SURE_BOOT, SURE_SHIRT, TRUNCATED, Shop, later, photo
+
+UNREADABLE = ("unreadable", "permission denied")
+
+
+@pytest.fixture
+def example(shop: Shop) -> Shop:
+    shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": TRUNCATED, "c.jpg": UNREADABLE})
+    shop.tag({"d_1.jpg": TRUNCATED, "d_2.jpg": SURE_BOOT}, now=later(60))
+    return shop
+
+
+def test_runs_come_newest_first_with_their_counts(example: Shop) -> None:
+    with reading(example.engine) as session:
+        rows = list_runs(session)
+        assert [row["run"] for row in rows] == [2, 1]
+        assert list(rows[0]) == list(RUN_COLUMNS)
+        assert [row["run"] for row in list_runs(session, limit=1)] == [2]
+    counts = {name: rows[1][name] for name in ("kind", "state", "paths", "model", "images", "tagged", "failed")}
+    assert counts == {
+        "kind": "tag", "state": "done", "paths": ["/photos"], "model": "tiny-1", "images": 3, "tagged": 1, "failed": 2,
+    }  # fmt: skip
+
+
+def test_one_run_says_what_waits_and_what_failed(example: Shop) -> None:
+    run_id = example.enqueue(photo("e.jpg"), photo("f.jpg"), chunk_size=1)
+    example.claim()
+    with reading(example.engine) as session:
+        run = show_run(session, run_id)
+        assert (run["state"], run["waiting"], run["chunks"]) == ("running", 2, {"leased": 1, "pending": 1})
+        done = show_run(session, 1)
+        assert (done["failures"], done["changed_tags"]) == ({"truncated": 1, "unreadable": 1}, 1)
+
+
+def test_an_unknown_run_gets_one_line(example: Shop) -> None:
+    with reading(example.engine) as session, pytest.raises(CatalogError, match="no run 99"):
+        show_run(session, 99)
+
+
+def test_failures_come_latest_first_with_their_reasons(example: Shop) -> None:
+    with reading(example.engine) as session:
+        rows = failures(session).rows
+    assert [(row["sku"], row["image"], row["code"], row["run"]) for row in rows] == [
+        ("d", "d_1.jpg", "truncated", 2), ("c", "c.jpg", "unreadable", 1), ("b", "b.jpg", "truncated", 1),
+    ]  # fmt: skip
+    assert list(rows[0]) == list(FAILURE_COLUMNS)
+    assert (rows[0]["reason"], rows[0]["root"], rows[0]["failed_at"]) == (TRUNCATED[1], "/photos", later(60))
+
+
+def test_failures_are_found_by_run_code_and_sku(example: Shop) -> None:
+    with reading(example.engine) as session:
+        assert [row["sku"] for row in failures(session, run=1).rows] == ["c", "b"]
+        assert [row["sku"] for row in failures(session, code="truncated").rows] == ["d", "b"]
+        assert [row["sku"] for row in failures(session, sku="?", run=2).rows] == ["d"]
+        assert failures(session, sku="D").rows == []
+
+
+def test_a_cursor_walks_every_failure_exactly_once(shop: Shop) -> None:
+    for number in range(7):
+        moment = later(number // 3 + number / 1_000_000)  # microseconds count, some moments are equal
+        shop.tag({f"p{number}_1.jpg": TRUNCATED, f"p{number}_2.jpg": TRUNCATED}, now=moment)
+    with reading(shop.engine) as session:
+        everything = failures(session).rows
+        pages = list(walk_rows(lambda _size, after: failures(session, limit=3, cursor=after), limit=None))
+    assert [row for page in pages for row in page.rows] == everything
+    assert len(everything) == 14
+
+
+def test_a_cursor_of_another_command_gets_one_line(sqlite_catalog: Engine) -> None:
+    cursor = write_cursor("find", Position(0.5, 1))
+    with reading(sqlite_catalog) as session, pytest.raises(CatalogError, match="no cursor of `hangtag failures`"):
+        failures(session, cursor=cursor)

@@ -1,0 +1,181 @@
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import Engine, inspect, text
+
+from catalog.database import open_engine, reading
+from catalog.models import Base
+from catalog.views import VIEWS, create_views, drop_views
+from migrations.schema import (
+    SchemaError,
+    current_revision,
+    differences,
+    newest_revision,
+    require_newest,
+    upgrade_schema,
+)  # fmt: skip
+from tests.catalog.shop import Shop
+from tests.catalog.test_views import fill
+
+
+def names_of(engine: Engine) -> tuple[set[str], set[str]]:
+    inspector = inspect(engine)
+    return set(inspector.get_table_names()), set(inspector.get_view_names())
+
+
+def test_an_empty_database_gets_every_table_and_view(empty_engine: Engine) -> None:
+    assert current_revision(empty_engine) is None
+    assert upgrade_schema(empty_engine) == (None, newest_revision())
+    assert names_of(empty_engine) == ({*Base.metadata.tables, "alembic_version"}, set(VIEWS))
+    require_newest(empty_engine)
+
+
+def test_the_migrations_build_what_the_models_say(catalog_engine: Engine) -> None:
+    assert differences(catalog_engine) == []
+
+
+def test_the_constraints_are_those_of_the_models(catalog_engine: Engine) -> None:
+    inspector = inspect(catalog_engine)
+    for name, table in Base.metadata.tables.items():
+        wanted = {str(c.name) for c in table.constraints if type(c).__name__ == "CheckConstraint"}
+        assert {str(check["name"]) for check in inspector.get_check_constraints(name)} == wanted, name
+        wanted = {str(c.name) for c in table.constraints if type(c).__name__ == "ForeignKeyConstraint"}
+        assert {str(key["name"]) for key in inspector.get_foreign_keys(name)} == wanted, name
+
+
+def test_generated_columns_are_generated_as_the_models_say(catalog_engine: Engine) -> None:
+    columns = {column["name"]: column for column in inspect(catalog_engine).get_columns("tag")}
+    for column in Base.metadata.tables["tag"].columns:
+        assert ("computed" in columns[column.name]) == (column.computed is not None), column.name
+
+
+def test_upgrading_twice_changes_nothing(empty_engine: Engine) -> None:
+    upgrade_schema(empty_engine)
+    before = names_of(empty_engine)
+    assert upgrade_schema(empty_engine) == (newest_revision(), newest_revision())
+    assert names_of(empty_engine) == before
+
+
+def test_an_upgrade_keeps_every_row_and_every_view(shop: Shop) -> None:
+    fill(shop)
+    before = contents(shop.engine)
+    assert upgrade_schema(shop.engine) == (newest_revision(), newest_revision())
+    assert contents(shop.engine) == before
+    assert all(before[name] for name in ("tag", "tag_event", "product_tags", "review_queue", "disagreements"))
+
+
+def contents(engine: Engine) -> dict[str, list[Any]]:
+    """Every row of every table and view."""
+    names = [*Base.metadata.tables, *VIEWS]
+    with reading(engine) as session:
+        return {
+            name: sorted((tuple(row) for row in session.execute(text(f"SELECT * FROM {name}"))), key=repr)
+            for name in names
+        }
+
+
+def test_a_table_rebuilt_under_views_and_references_keeps_every_row(shop: Shop) -> None:
+    # What a later migration does: SQLite rebuilds the table, and with foreign keys on it would empty its children.
+    from migrations.schema import _connect, _foreign_keys_off
+
+    fill(shop)
+    before = contents(shop.engine)
+    with _connect(shop.engine) as connection, _foreign_keys_off(connection), connection.begin():
+        drop_views(connection)
+        operations = Operations(MigrationContext.configure(connection, opts={"render_as_batch": True}))
+        for old, new in (("title", "heading"), ("heading", "title")):
+            with operations.batch_alter_table("product") as batch:
+                batch.alter_column(old, new_column_name=new)
+        create_views(connection)
+    assert contents(shop.engine) == before
+    with reading(shop.engine) as session:
+        if shop.engine.dialect.name == "sqlite":
+            assert session.execute(text("PRAGMA foreign_key_check")).all() == []
+            assert session.scalar(text("PRAGMA foreign_keys")) == 1
+
+
+def test_a_database_without_tables_is_told_which_command_to_run(empty_engine: Engine) -> None:
+    with pytest.raises(SchemaError, match=r"has no tables yet, .*: run `hangtag db upgrade`") as error:
+        require_newest(empty_engine)
+    assert "\n" not in str(error.value)
+
+
+def set_revision(engine: Engine, revision: str) -> None:
+    with engine.execution_options(writes=True).begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+
+
+@pytest.fixture
+def newer_engine(empty_engine: Engine) -> Engine:
+    upgrade_schema(empty_engine)
+    set_revision(empty_engine, "9999")
+    return empty_engine
+
+
+def test_a_newer_catalog_is_neither_used_nor_upgraded(newer_engine: Engine) -> None:
+    for action in (require_newest, upgrade_schema):
+        with pytest.raises(SchemaError, match="revision 9999, which this hangtag does not know") as error:
+            action(newer_engine)
+        assert "\n" not in str(error.value)
+    assert current_revision(newer_engine) == "9999"
+
+
+def test_a_failed_upgrade_leaves_nothing_behind(empty_engine: Engine) -> None:
+    with empty_engine.execution_options(writes=True).begin() as connection:
+        connection.execute(text("CREATE TABLE tag (mine INTEGER)"))
+    with pytest.raises(Exception, match="tag"):
+        upgrade_schema(empty_engine)
+    assert names_of(empty_engine) == ({"tag"}, set())
+    assert current_revision(empty_engine) is None
+
+
+def test_tables_and_views_of_the_shop_are_left_alone(empty_engine: Engine) -> None:
+    with empty_engine.execution_options(writes=True).begin() as connection:
+        connection.execute(text("CREATE TABLE orders (id INTEGER PRIMARY KEY, sku TEXT)"))
+        connection.execute(text("CREATE INDEX ix_orders_sku ON orders (sku)"))
+        connection.execute(text("INSERT INTO orders VALUES (1, 'a')"))
+        connection.execute(text("CREATE VIEW skus AS SELECT sku FROM orders"))
+    upgrade_schema(empty_engine)
+    upgrade_schema(empty_engine)
+    assert differences(empty_engine) == []
+    with reading(empty_engine) as session:
+        assert session.execute(text("SELECT * FROM skus")).all() == [("a",)]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("ALTER TABLE product ADD COLUMN colour TEXT", "colour"),
+        ("DROP INDEX ix_image_product_id", "ix_image_product_id"),
+        ("DROP TABLE worker", "worker"),
+    ],
+)
+def test_a_catalog_that_somebody_changed_differs(empty_engine: Engine, change: str, words: str) -> None:
+    upgrade_schema(empty_engine)
+    with empty_engine.execution_options(writes=True).begin() as connection:
+        connection.execute(text(change))
+    found = differences(empty_engine)
+    assert found
+    assert all(words in line for line in found)
+
+
+def test_two_upgrades_at_once_both_end_well(empty_engine: Engine) -> None:
+    barrier = Barrier(2)
+
+    def upgrade(_: int) -> tuple[str | None, str]:
+        engine = open_engine(empty_engine.url.render_as_string(hide_password=False))
+        barrier.wait(timeout=20)
+        try:
+            return upgrade_schema(engine)
+        finally:
+            engine.dispose()
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(upgrade, range(2)))
+    assert {after for _, after in found} == {newest_revision()}
+    assert names_of(empty_engine) == ({*Base.metadata.tables, "alembic_version"}, set(VIEWS))
+    require_newest(empty_engine)

@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 from catalog.errors import CatalogError
 
 BUSY_TIMEOUT_S = 60  # a nightly derivation may hold SQLite's one write lock for some seconds
+TURN_KEY = 0x7475726E  # "turn"; PostgreSQL's advisory locks are known by a number
 CONNECT_TIMEOUT_S = 5  # a database that is away is noticed within one tick of a worker's timer, not after minutes
 
 
@@ -29,7 +30,7 @@ def parse_url(url: str) -> URL:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # the latter: a port that is no number
         raise CatalogError(
             "HANGTAG_DATABASE_URL is no database URL; an example: postgresql://user@host/catalog"
         ) from error
@@ -121,6 +122,15 @@ def describe(engine: Engine) -> str:
     if engine.dialect.name == "sqlite":
         return engine.url.database or ":memory:"
     return engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
+
+
+def take_turn(session: Session) -> None:
+    """Wait for every other transaction that took its turn: what both would add first is then added by one.
+
+    SQLite's BEGIN IMMEDIATE has done it already.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(TURN_KEY)))
 
 
 def current_time(session: Session) -> datetime:

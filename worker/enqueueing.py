@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from catalog.chunks import ChunkFiller
-from catalog.database import current_time, reading, writing
+from catalog.database import current_time, reading, take_turn, writing
 from catalog.overviews import Part, count_products
 from catalog.registering import BatchCounts, ImageFile, register_images, register_source
 from catalog.runs import RunCounts, close_enqueueing, finish_runs, start_run
@@ -80,6 +80,7 @@ def enqueue_places(
 ) -> Enqueued:
     """The same for places that were looked over."""
     with writing(engine) as session:
+        take_turn(session)  # two first enqueues at once would both add the model and the source
         now = current_time(session)
         model_version_id = ensure_current_model(session, now=now).id
         sources = [_register_source(session, place, now) for place in places]

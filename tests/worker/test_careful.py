@@ -1,0 +1,159 @@
+"""Careful mode, with children that really loop, grow, crash and die."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from numpy.typing import NDArray
+
+from training.preprocessing import ImageError
+from worker.careful import prepare_in_child
+
+SHAPE = (4, 3, 1)
+MEMORY_BYTES = 100_000_000
+PIXELS = np.arange(12, dtype=np.uint8).reshape(SHAPE)
+
+
+def prepare(
+    work: Callable[[], NDArray[np.uint8]], *, cpu_s: int = 1, shape: tuple[int, ...] = SHAPE
+) -> NDArray[np.uint8]:
+    """Run it in a child, and see that neither a zombie nor an open file is left."""
+    children, files = set(psutil.Process().children()), open_files()
+    try:
+        return prepare_in_child(work, shape=shape, cpu_s=cpu_s, memory_bytes=MEMORY_BYTES)
+    finally:
+        assert set(psutil.Process().children()) == children
+        assert open_files() == files
+
+
+def open_files() -> list[str]:
+    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
+
+
+def failure_of(work: Callable[[], NDArray[np.uint8]]) -> ImageError:
+    with pytest.raises(ImageError) as caught:
+        prepare(work)
+    return caught.value
+
+
+def kill_self(number: signal.Signals) -> NDArray[np.uint8]:
+    os.kill(os.getpid(), number)
+    return PIXELS
+
+
+def test_the_pixels_come_back() -> None:
+    assert (prepare(lambda: PIXELS) == PIXELS).all()
+
+
+def test_pixels_larger_than_a_pipe_come_back() -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (700, 500, 3), dtype=np.uint8)
+    assert (prepare(lambda: pixels, shape=pixels.shape) == pixels).all()
+
+
+def test_the_photos_own_error_comes_back() -> None:
+    def refuse() -> NDArray[np.uint8]:
+        raise ImageError("truncated", "the PNG file ends “early”\n")
+
+    error = failure_of(refuse)
+    assert (error.code, error.reason) == ("truncated", "the PNG file ends “early”\n")
+
+
+def test_a_child_that_loops_is_ended_by_its_cpu_limit() -> None:
+    def loop() -> NDArray[np.uint8]:
+        while True:
+            pass
+
+    error = failure_of(loop)
+    assert (error.code, error.reason) == ("decoder_died", "decoding took more than 1 CPU seconds")
+
+
+def test_a_child_that_hangs_is_ended_by_the_clock() -> None:
+    started = time.monotonic()
+
+    def hang() -> NDArray[np.uint8]:
+        time.sleep(600)
+        return PIXELS
+
+    error = failure_of(hang)
+    assert (error.code, error.reason) == ("decoder_died", "decoding took more than 5 seconds, or was killed")
+    assert time.monotonic() - started < 15
+
+
+def test_a_child_that_wants_too_much_memory_ends_alone() -> None:
+    def grow() -> NDArray[np.uint8]:
+        return np.ones(4 * MEMORY_BYTES, np.uint8)
+
+    error = failure_of(grow)
+    assert error.code == "decoder_died"
+    assert error.reason == "the decoder gave up, as it does where 95 MB are not enough"
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (signal.SIGSEGV, "the decoder died of SIGSEGV"),
+        (signal.SIGBUS, "the decoder died of SIGBUS"),
+        (signal.SIGABRT, "the decoder died of SIGABRT"),
+        (signal.SIGKILL, "decoding took more than 5 seconds, or was killed"),
+    ],
+)
+def test_a_child_that_dies_of_a_signal_is_said_so(number: signal.Signals, reason: str) -> None:
+    error = failure_of(lambda: kill_self(number))
+    assert (error.code, error.reason) == ("decoder_died", reason)
+
+
+def test_a_child_that_raises_anything_else_costs_its_photo_only() -> None:
+    def fail() -> NDArray[np.uint8]:
+        raise ZeroDivisionError
+
+    assert failure_of(fail).code == "decoder_died"
+
+
+def test_an_answer_that_is_cut_off_is_no_answer() -> None:
+    # The child dies while it writes: what came is not taken for a photo.
+    assert failure_of(lambda: PIXELS[:2]).code == "decoder_died"
+
+
+def test_a_child_writes_no_core_and_runs_no_handler_of_its_parents(tmp_path: Path) -> None:
+    def note() -> None:
+        (tmp_path / "called").touch()
+
+    import atexit
+
+    atexit.register(note)
+    try:
+        prepare(lambda: PIXELS)
+    finally:
+        atexit.unregister(note)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
+    # The parent is a process of the test's own, and is killed while its child works.
+    pid = os.fork()
+    if pid == 0:
+
+        def wait() -> NDArray[np.uint8]:
+            (tmp_path / "child").write_text(str(os.getpid()))
+            time.sleep(600)
+            return PIXELS
+
+        prepare_in_child(wait, shape=SHAPE, cpu_s=60, memory_bytes=MEMORY_BYTES)
+        os._exit(0)
+    deadline = time.monotonic() + 10
+    while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    child = psutil.Process(int((tmp_path / "child").read_text()))
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    try:
+        child.wait(timeout=5)
+    finally:
+        if child.is_running():
+            child.kill()

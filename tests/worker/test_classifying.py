@@ -1,0 +1,259 @@
+"""One chunk, from its lease to its rows, on both databases and without Celery."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, delete, func, select, update
+
+from catalog.chunks import MAX_ATTEMPTS, claim_chunk
+from catalog.database import current_time, reading, writing
+from catalog.models import Chunk, Image, ModelArtifact, ModelVersion, Prediction
+from tests.worker.pictures import draw_folder, draw_picture, truncate
+from tests.worker.service import (
+    LIMITS,
+    MODELS,
+    close_runs,
+    enqueue_paths,
+    images,
+    load,
+    pending_chunks,
+    run_of,
+)
+from training.bundle import Bundle, shipped_bundle
+from training.classifier import Classifier
+from training.errors import TrainingError
+from worker import classifying
+from worker.careful import prepare_in_child
+from worker.classifying import Limits, Models, classify_chunk
+
+
+def classify(engine: Engine, chunk_id: int, **options: Any) -> int:  # noqa: ANN401
+    options = {"models": MODELS, "limits": LIMITS, "lease_s": 30.0, **options}
+    return classify_chunk(chunk_id, engine=engine, **options)
+
+
+def set_attempts(engine: Engine, chunk_id: int, attempts: int) -> None:
+    """As if workers had died over the chunk."""
+    with writing(engine) as session:
+        session.execute(update(Chunk).where(Chunk.id == chunk_id).values(attempts=attempts))
+
+
+def one_chunk(engine: Engine, folder: Path) -> tuple[int, int]:
+    """Run and chunk of a folder that makes one chunk."""
+    run_id = enqueue_paths(engine, folder, chunk_size=1000).run_id
+    (chunk_id,) = pending_chunks(engine)
+    return run_id, chunk_id
+
+
+@pytest.fixture
+def mixed_folder(tmp_path: Path) -> Path:
+    """Two good photos, one of them under two names, a truncated one, a missing one, and one that is none."""
+    folder = tmp_path / "photos"
+    draw_picture(folder / "a.png", 1)
+    shutil.copy(draw_picture(folder / "b.jpg", 2, size=(300, 400)), folder / "b-copy.jpg")
+    truncate(draw_picture(folder / "cut.jpg", 3, size=(300, 400)))
+    (folder / "gone.png").symlink_to("nowhere.png")
+    (folder / "none.png").write_bytes(b"GIF89")
+    (folder / "empty.png").touch()
+    return folder
+
+
+def test_every_image_ends_predicted_or_failed_with_a_reason(catalog_engine: Engine, mixed_folder: Path) -> None:
+    run_id, chunk_id = one_chunk(catalog_engine, mixed_folder)
+    assert classify(catalog_engine, chunk_id) == 7
+    close_runs(catalog_engine)
+    found = images(catalog_engine)
+    codes = {key: image.failure_code for key, image in found.items()}
+    assert codes["a.png"] is codes["b.jpg"] is codes["b-copy.jpg"] is None
+    assert codes["cut.jpg"] == "truncated"
+    assert codes["gone.png"] == "missing"
+    assert codes["empty.png"] == "empty"
+    assert codes["none.png"] is not None
+    assert all(image.chunk_id is None for image in found.values())
+    assert found["b.jpg"].content_hash == found["b-copy.jpg"].content_hash
+    run = run_of(catalog_engine, run_id)
+    assert (run.state, run.images, run.failed, run.tagged + run.review) == ("done", 7, 4, 3)
+    assert load(catalog_engine, Chunk, chunk_id).state == "done"
+    with reading(catalog_engine) as session:
+        predictions = session.scalars(select(Prediction)).all()
+        assert len(predictions) == 2
+        assert all(abs(sum(row.probabilities) - 1) < 1e-4 for row in predictions)
+
+
+def test_a_later_attempt_gives_the_same_answers(catalog_engine: Engine, mixed_folder: Path) -> None:
+    _, chunk_id = one_chunk(catalog_engine, mixed_folder)
+    classify(catalog_engine, chunk_id)
+    expected = predictions_and_failures(catalog_engine)
+    for attempts in (1, 2):
+        forget_outcomes(catalog_engine, chunk_id, attempts)
+        assert classify(catalog_engine, chunk_id) == 7
+        assert predictions_and_failures(catalog_engine) == expected
+
+
+def predictions_and_failures(engine: Engine) -> dict[str, object]:
+    with reading(engine) as session:
+        predicted = {row.content_hash: tuple(row.probabilities) for row in session.scalars(select(Prediction))}
+    return {key: image.failure_code or predicted[image.content_hash or b""] for key, image in images(engine).items()}
+
+
+def forget_outcomes(engine: Engine, chunk_id: int, attempts: int) -> None:
+    with writing(engine) as session:
+        session.execute(delete(Prediction))
+        session.execute(update(Image).values(chunk_id=chunk_id, failure_code=None, failure_reason=None, failed_at=None))
+        session.execute(update(Chunk).values(state="pending", attempts=attempts))
+
+
+def test_an_attempt_after_a_death_decodes_each_photo_in_a_child(
+    catalog_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_folder(tmp_path / "photos", 4)
+    _, chunk_id = one_chunk(catalog_engine, tmp_path / "photos")
+    set_attempts(catalog_engine, chunk_id, 1)
+    in_children = 0
+
+    def count(*args: Any, **options: Any) -> Any:  # noqa: ANN401
+        nonlocal in_children
+        in_children += 1
+        return prepare_in_child(*args, **options)
+
+    monkeypatch.setattr(classifying, "prepare_in_child", count)
+    assert classify(catalog_engine, chunk_id) == 4
+    assert in_children == 4
+
+
+def test_a_photo_that_its_limits_kill_costs_itself(catalog_engine: Engine, tmp_path: Path) -> None:
+    draw_folder(tmp_path / "photos", 3)
+    draw_picture(tmp_path / "photos" / "huge.bmp", size=(4000, 4000))
+    limits = Limits(max_pixels=20_000_000, max_file_bytes=100_000_000, cpu_s=5, memory_bytes=20_000_000)
+    _, chunk_id = one_chunk(catalog_engine, tmp_path / "photos")
+    set_attempts(catalog_engine, chunk_id, 1)
+    assert classify(catalog_engine, chunk_id, limits=limits) == 4
+    codes = {key: image.failure_code for key, image in images(catalog_engine).items()}
+    assert codes.pop("huge.bmp") in {"decoder_died", "undecodable"}
+    assert set(codes.values()) == {None}
+
+
+def test_a_chunk_that_another_holds_is_not_touched(catalog_engine: Engine, tmp_path: Path) -> None:
+    draw_folder(tmp_path / "photos", 2)
+    _, chunk_id = one_chunk(catalog_engine, tmp_path / "photos")
+    with writing(catalog_engine) as session:
+        assert claim_chunk(session, chunk_id, lease_s=30, now=current_time(session)) is not None
+    assert classify(catalog_engine, chunk_id) == 0
+    assert classify(catalog_engine, chunk_id + 1) == 0
+    assert load(catalog_engine, Chunk, chunk_id).attempts == 1
+
+
+class StealingModels(Models):
+    """Models that come late: meanwhile the lease expired, and another worker has the chunk."""
+
+    def __init__(self, steal: Callable[[], None]) -> None:
+        super().__init__()
+        self.steal = steal
+
+    def load(self, engine: Engine, model_version_id: int) -> tuple[Bundle, Classifier]:
+        self.steal()
+        return super().load(engine, model_version_id)
+
+
+def test_a_worker_that_lost_its_lease_writes_nothing(catalog_engine: Engine, mixed_folder: Path) -> None:
+    run_id, chunk_id = one_chunk(catalog_engine, mixed_folder)
+
+    def steal() -> None:
+        with writing(catalog_engine) as session:
+            session.execute(update(Chunk).values(state="pending", token=None, lease_expires_at=None))
+            assert claim_chunk(session, chunk_id, lease_s=30, now=current_time(session)) is not None
+
+    assert classify(catalog_engine, chunk_id, models=StealingModels(steal)) == 0
+    with reading(catalog_engine) as session:
+        assert session.scalar(select(func.count()).select_from(Prediction)) == 0
+    assert all(image.chunk_id == chunk_id for image in images(catalog_engine).values())
+    chunk = load(catalog_engine, Chunk, chunk_id)
+    assert (chunk.state, chunk.attempts) == ("leased", 2)
+    assert run_of(catalog_engine, run_id).failed == 0
+
+
+def test_a_worker_that_is_told_to_stop_gives_the_rest_back_uncounted(catalog_engine: Engine, tmp_path: Path) -> None:
+    draw_folder(tmp_path / "photos", 5)
+    run_id, chunk_id = one_chunk(catalog_engine, tmp_path / "photos")
+    set_attempts(catalog_engine, chunk_id, 2)  # one image at a time: each is a write
+    asked = iter([False, True])
+    assert classify(catalog_engine, chunk_id, stopping=lambda: next(asked)) == 2
+    chunk = load(catalog_engine, Chunk, chunk_id)
+    assert (chunk.state, chunk.attempts, chunk.published_at) == ("pending", 2, None)
+    assert sum(image.chunk_id is None for image in images(catalog_engine).values()) == 2
+    assert classify(catalog_engine, chunk_id) == 3
+    close_runs(catalog_engine)
+    assert run_of(catalog_engine, run_id).classified == 5
+
+
+def test_a_chunk_that_kills_worker_after_worker_is_given_up(catalog_engine: Engine, tmp_path: Path) -> None:
+    draw_folder(tmp_path / "photos", 3)
+    run_id, chunk_id = one_chunk(catalog_engine, tmp_path / "photos")
+    set_attempts(catalog_engine, chunk_id, MAX_ATTEMPTS - 1)
+    assert classify(catalog_engine, chunk_id) == 3
+    close_runs(catalog_engine)
+    assert {image.failure_code for image in images(catalog_engine).values()} == {"gave_up"}
+    assert run_of(catalog_engine, run_id).failed == 3
+    # It is nobody's fault for ever: the next run tries them again.
+    assert enqueue_paths(catalog_engine, tmp_path / "photos").counts.due == 3
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_run_with_failures(catalog_engine: Engine, tmp_path: Path) -> None:
+    draw_folder(tmp_path / "photos", 2)
+    run_id, chunk_id = one_chunk(catalog_engine, tmp_path / "photos")
+    with writing(catalog_engine) as session:
+        session.execute(update(ModelArtifact).values(artifact=b"damaged"))
+    for _ in range(MAX_ATTEMPTS - 1):
+        with pytest.raises(TrainingError):
+            classify(catalog_engine, chunk_id, models=Models())
+        with writing(catalog_engine) as session:
+            session.execute(update(Chunk).values(state="pending", token=None, lease_expires_at=None))
+    assert classify(catalog_engine, chunk_id, models=Models()) == 2
+    close_runs(catalog_engine)
+    assert run_of(catalog_engine, run_id).failed == 2
+
+
+def test_slices_are_few_in_number_and_in_bytes(
+    catalog_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_folder(tmp_path / "photos", 10)
+    sizes = [path.stat().st_size for path in (tmp_path / "photos").rglob("*.*")]
+    monkeypatch.setattr(classifying, "SLICE", 4)
+    batches: list[int] = []
+
+    class CountingClassifier(Classifier):
+        def classify(self, images: Any) -> Any:  # noqa: ANN401
+            batches.append(len(images))
+            return super().classify(images)
+
+    class CountingModels(Models):
+        def load(self, engine: Engine, model_version_id: int) -> tuple[Bundle, Classifier]:
+            return shipped_bundle(), CountingClassifier(shipped_bundle())
+
+    _, chunk_id = one_chunk(catalog_engine, tmp_path / "photos")
+    classify(catalog_engine, chunk_id, models=CountingModels())
+    assert batches == [4, 4, 2]
+    batches.clear()
+    monkeypatch.setattr(classifying, "SLICE_BYTES", max(sizes))
+    forget_outcomes(catalog_engine, chunk_id, 0)
+    classify(catalog_engine, chunk_id, models=CountingModels())
+    assert sum(batches) == 10
+    assert len(batches) > 3
+
+
+def test_the_two_models_used_last_are_kept(sqlite_url: str, tmp_path: Path) -> None:
+    from catalog.database import open_engine
+
+    engine = open_engine(sqlite_url)
+    draw_picture(tmp_path / "photos" / "a.png")
+    enqueue_paths(engine, tmp_path / "photos")
+    with reading(engine) as session:
+        model_version_id = session.scalars(select(ModelVersion.id)).one()
+    models = Models()
+    bundle, classifier = models.load(engine, model_version_id)
+    assert bundle.sha256 == shipped_bundle().sha256
+    assert models.load(engine, model_version_id)[1] is classifier
+    engine.dispose()

@@ -72,9 +72,7 @@ def create_models() -> None:
         sa.Column("model_version_id", ROW_ID, nullable=False),
         sa.Column("artifact", sa.LargeBinary(), nullable=False),
         sa.CheckConstraint("length(artifact) <= 10000000", name=op.f("ck_model_artifact_at_most_10_mb")),
-        sa.ForeignKeyConstraint(
-            ["model_version_id"], ["model_version.id"], name="fk_model_artifact_model_version_id"
-        ),
+        sa.ForeignKeyConstraint(["model_version_id"], ["model_version.id"], name="fk_model_artifact_model_version_id"),
         sa.PrimaryKeyConstraint("model_version_id", name="pk_model_artifact"),
     )
     op.create_table(
@@ -88,13 +86,9 @@ def create_models() -> None:
             "(kind = 'parent') = (position IS NULL)", name=op.f("ck_model_label_outputs_have_a_position")
         ),
         sa.CheckConstraint("kind IN ('label', 'other', 'parent')", name=op.f("ck_model_label_kind")),
-        sa.CheckConstraint(
-            "threshold >= 0 AND threshold <= 1", name=op.f("ck_model_label_threshold_is_a_probability")
-        ),
+        sa.CheckConstraint("threshold >= 0 AND threshold <= 1", name=op.f("ck_model_label_threshold_is_a_probability")),
         sa.ForeignKeyConstraint(["label_id"], ["label.id"], name="fk_model_label_label_id"),
-        sa.ForeignKeyConstraint(
-            ["model_version_id"], ["model_version.id"], name="fk_model_label_model_version_id"
-        ),
+        sa.ForeignKeyConstraint(["model_version_id"], ["model_version.id"], name="fk_model_label_model_version_id"),
         sa.PrimaryKeyConstraint("model_version_id", "label_id", name="pk_model_label"),
         sa.UniqueConstraint("model_version_id", "position", name="uq_model_label_model_version_id_position"),
     )

@@ -89,7 +89,12 @@ def _insert_predictions(
 def _finish_images(session: Session, lease: Lease, outcomes: Sequence[Outcome], now: datetime) -> dict[int, int | None]:
     """Take the images out of the chunk; image id -> the run that asked for it, for those that were in it."""
     ids = [outcome.image_id for outcome in outcomes]
-    rows = session.execute(select(Image.id, Image.run_id).where(Image.id.in_(ids), Image.chunk_id == lease.chunk_id))
+    rows = session.execute(
+        select(Image.id, Image.run_id)
+        .where(Image.id.in_(ids), Image.chunk_id == lease.chunk_id)
+        .order_by(Image.id)  # in the order in which an enqueue locks them too
+        .with_for_update()
+    )
     run_of = dict(rows.all())
     table = Image.__table__
     updates = [

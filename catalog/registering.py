@@ -7,6 +7,7 @@ the rows. A batch is one transaction; images and the chunks they wait in are com
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, select, update
@@ -108,6 +109,7 @@ def register_images(
     due = [(file, row) for file, row in seen if row.chunk_id is None and _is_due(file, row)]
     places = filler.place(session, len(new) + len(due))
     _insert_images(session, source_id, new, product_ids, filler.run_id, places, now)
+    _lock_images(session, [row for _, row in due] + waiting)
     _requeue_images(session, due, filler.run_id, places[len(new) :])
     _adopt_waiting(session, waiting, filler.run_id)
     _move_products(session, seen, product_ids, model_version_id, now)
@@ -197,7 +199,15 @@ def _insert_images(
         for file, chunk_id in zip(files, places, strict=False)
     ]
     # Another enqueue of the same folder may have been quicker: its row stands, and its run does the work.
+    rows.sort(key=itemgetter("key"))
     upsert(session, Image, rows, keys=("source_id", "key"), update=())
+
+
+def _lock_images(session: Session, rows: Sequence[KnownImage]) -> None:
+    """Hold these images in the order of their ids, as writers of outcomes do: no two wait for each other in a ring."""
+    ids = [row.id for row in rows]
+    if ids:
+        session.execute(select(Image.id).where(Image.id.in_(ids)).order_by(Image.id).with_for_update())
 
 
 def _requeue_images(

@@ -11,6 +11,7 @@ from typing import Any
 
 from celery import Celery, bootsteps
 from celery.signals import setup_logging, worker_process_init
+from celery.worker import state
 from kombu import Queue as KombuQueue
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -30,6 +31,7 @@ QUEUES = ("fresh", "bulk")  # in this order: what somebody waits for goes before
 CONNECT_S = 5
 TICK_S = 0.5  # an expired lease is seen, and an empty queue filled, this soon; an idle tick reads two rows
 HEARTBEAT_TICKS = 10
+STALLED_TICKS = 6  # a message is taken within milliseconds of its coming to a worker with nothing to do
 
 
 def create_app(settings: Settings, *, broker_url: str) -> Celery:
@@ -98,15 +100,22 @@ def _clear_errors() -> Iterator[None]:
 
 
 class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
-    """The timer in a worker's main process: heartbeat and dispatch, whatever the children do."""
+    """The timer in a worker's main process: heartbeat and dispatch, whatever the children do.
 
-    requires = {"celery.worker.components:Timer"}  # noqa: RUF012  (Celery's own form)
+    A step of the consumer, which starts its steps anew with each connection: Celery drops timers with the old one.
+    It also sees that the consumer consumes. While Redis is away for a second, an acknowledgement that fails keeps its
+    place in the prefetch for ever (kombu's QoS.ack), and a worker of one process then took no message again, though
+    it was connected and its queue full (seen with Celery 5.7, kombu 5.7; much like celery#8030).
+    """
+
+    requires = {"celery.worker.consumer.tasks:Tasks"}  # noqa: RUF012  (Celery's own form)
 
     def __init__(self, parent: Any, **options: Any) -> None:  # noqa: ANN401  (Celery has no types)
         super().__init__(parent, **options)
         self._settings: Settings = parent.app.hangtag_settings
         self._timer: Any = None
         self._ticks = 0
+        self._stalled_ticks = 0
 
     def start(self, parent: Any) -> None:  # noqa: ANN401
         """Begin to tick."""
@@ -116,9 +125,10 @@ class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
         self._engine = open_engine(self._settings.catalog_url, pooled=False)
         self._queue = CeleryQueue(parent.app)
         self._name = str(parent.hostname)
-        self._processes = int(parent.concurrency)
+        self._processes = int(parent.controller.concurrency)
+        self._ticks = self._stalled_ticks = 0
         self._tick()
-        self._timer = parent.timer.call_repeatedly(TICK_S, self._tick)
+        self._timer = parent.timer.call_repeatedly(TICK_S, self._tick_in_loop)
 
     def stop(self, parent: Any) -> None:  # noqa: ANN401
         """Tick no more."""
@@ -131,6 +141,16 @@ class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
         except (CatalogError, SQLAlchemyError) as error:
             log.warning("cannot say goodbye: %s", str(error).splitlines()[0])
 
+    def _tick_in_loop(self) -> None:
+        """Tick; raise what makes Celery connect anew where messages wait and none is taken."""
+        self._tick()
+        if self._stalled_ticks >= STALLED_TICKS:
+            self._stalled_ticks = 0
+            raise ConnectionResetError("messages wait and none is taken")
+
+    def _is_stalled(self) -> bool:
+        return not state.reserved_requests and any(self._queue.depth(name) for name in QUEUES)
+
     def _tick(self) -> None:
         try:
             if self._ticks % HEARTBEAT_TICKS == 0:
@@ -138,6 +158,7 @@ class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
                     note_alive(session, self._name, processes=self._processes, now=current_time(session))
             self._ticks += 1
             dispatch(self._engine, self._queue)
+            self._stalled_ticks = self._stalled_ticks + 1 if self._is_stalled() else 0
         except (CatalogError, SQLAlchemyError, BrokerUnreachableError) as error:
             # The database or Redis is away, or locked: the next tick tries again, and children wait by themselves.
             log.warning("cannot dispatch: %s", str(error).splitlines()[0])
@@ -147,7 +168,7 @@ def run_worker(settings: Settings, *, broker_url: str, name: str, processes: int
     """Run a worker in this process until it is told to stop; its exit code."""
     app = create_app(settings, broker_url=broker_url)
     app.hangtag_settings = settings
-    app.steps["worker"].add(DispatchStep)
+    app.steps["consumer"].add(DispatchStep)
     setup_logging.connect(_setup_logging(settings), weak=False)
     worker_process_init.connect(_start_child, weak=False)
     worker = app.Worker(

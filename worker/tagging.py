@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
@@ -72,6 +73,7 @@ class Crew:
         self._exits = ExitStack()
         self._lock = HomeLock(settings.home)
         self._broker_url = ""
+        self._temporary = ""
         self._queue: CeleryQueue | None = None
         self._worker: subprocess.Popen[bytes] | None = None
         self._restarts = 0
@@ -137,6 +139,9 @@ class Crew:
 
     def _start_worker(self) -> None:
         if self._worker is None:
+            # Celery's processes keep an empty folder there, which they would remove if they were not killed.
+            folder = TemporaryDirectory(prefix="hangtag-worker-", ignore_cleanup_errors=True)
+            self._temporary = self._exits.enter_context(folder)
             self._exits.callback(self._end_worker)
             make_folder(self._settings.home)
             self._log.write_bytes(b"")
@@ -146,6 +151,7 @@ class Crew:
             **os.environ,
             "HANGTAG_REDIS_URL": self._broker_url,
             "HANGTAG_HOME": str(self._settings.home),
+            "TMPDIR": self._temporary,
         }
         with self._log.open("ab") as log:
             self._worker = start_child(command, environment=environment, output=log)

@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,12 +54,17 @@ class CommandLine:
             timeout=RUN_S, check=False,
         )  # fmt: skip
 
-    def start(self, *words: str | Path, errors: int = subprocess.PIPE) -> subprocess.Popen[str]:
-        """A command that runs, in a process group of its own as a shell would start it."""
-        return subprocess.Popen(
-            [HANGTAG, *words], env=self.environment, stdout=subprocess.PIPE, stderr=errors, text=True,
+    @contextmanager
+    def running(self, *words: str | Path) -> "Iterator[subprocess.Popen[str]]":
+        """A command that runs, in a process group of its own as a shell would start it; killed at the end."""
+        with subprocess.Popen(
+            [HANGTAG, *words], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             process_group=0,
-        )  # fmt: skip
+        ) as process:  # fmt: skip
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def tag(self, *words: str | Path, code: int = 0) -> dict[str, Any]:
         """The JSON line of `hangtag tag`, which is all of its stdout."""

@@ -10,12 +10,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 import redis
 
+from tests.servers import running_redis
 from tests.worker.command_line import HANGTAG, CommandLine, wait_until
 from tests.worker.pictures import draw_folder, draw_picture, draw_slow_folder, truncate
 
@@ -71,7 +73,7 @@ def test_a_folder_is_tagged_and_said_again_nothing_is_done(command_line: Command
     assert list(command_line.temporary.iterdir()) == []
 
     log = (command_line.home / "worker.log").stat()
-    with command_line.start("tag", "--json", photos) as again:
+    with command_line.running("tag", "--json", photos) as again:
         seen: set[int] = set()
         while again.poll() is None:
             seen |= {process.pid for process in command_line.processes()}
@@ -105,7 +107,7 @@ def test_for_people_it_shows_tags_failures_and_what_to_type_next(command_line: C
 
 def test_after_a_kill_nothing_is_left_and_the_next_one_finishes(command_line: CommandLine, tmp_path: Path) -> None:
     photos = draw_slow_folder(tmp_path / "photos", SLOW_IMAGES)
-    with command_line.start("tag", "--json", photos) as first:
+    with command_line.running("tag", "--json", photos) as first:
         wait_until(lambda: done_images(command_line) >= 16, what="the first chunk")
         assert len(command_line.processes()) >= 4  # tag, Redis, worker, its child
         first.kill()
@@ -150,7 +152,7 @@ def test_ctrl_c_on_a_terminal_says_where_it_stands_and_leaves_nothing(
 
 def test_ctrl_c_while_it_looks_around_is_one_line_too(command_line: CommandLine, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "shop.csv")  # whoever reads it waits for ever
-    with command_line.start("tag", tmp_path / "shop.csv") as waiting:
+    with command_line.running("tag", tmp_path / "shop.csv") as waiting:
         wait_until((command_line.home / "catalog.db").exists, what="the catalog")
         wait_until(lambda: is_waiting_for(waiting.pid), what="the wait for the manifest")
         os.killpg(waiting.pid, signal.SIGINT)
@@ -168,9 +170,9 @@ def is_waiting_for(pid: int) -> bool:
 
 def test_two_at_once_over_one_home_both_finish(command_line: CommandLine, tmp_path: Path) -> None:
     photos = draw_slow_folder(tmp_path / "photos", 48)
-    with command_line.start("tag", "--json", photos) as one:
+    with command_line.running("tag", "--json", photos) as one:
         wait_until(lambda: done_images(command_line) >= 16, what="the first chunk")
-        with command_line.start("tag", "--json", photos) as other:
+        with command_line.running("tag", "--json", photos) as other:
             answers = [process.communicate(timeout=50) for process in (one, other)]
     assert (one.returncode, other.returncode) == (0, 0), answers
     for out, _ in answers:
@@ -188,11 +190,11 @@ def test_both_databases_show_the_same_even_after_a_kill(
     photos = draw_folder(draw_slow_folder(tmp_path / "photos", 64), 20)
     cluster = new_command_line(DATABASE_URL=postgres_url, REDIS_URL=redis_url, LEASE_S="2")
     laptop = new_command_line()
-    with cluster.start("tag", "--json", photos) as first:
+    with cluster.running("tag", "--json", photos) as first:
         wait_until(lambda: done_images(cluster) >= 16, what="the first chunk")
         first.kill()
     wait_until(lambda: cluster.processes() == [], timeout_s=5, what="the end of every process")
-    with cluster.start("tag", "--json", photos) as second:
+    with cluster.running("tag", "--json", photos) as second:
         assert second.stderr is not None
         # The worker of the first is thought to live until its last heartbeat is old: here it gets old at once.
         assert any("1 worker(s) at work: tag-" in text for text in second.stderr)
@@ -215,27 +217,22 @@ def test_both_databases_show_the_same_even_after_a_kill(
     assert len(found[0]) == 74
 
 
-def test_a_redis_that_is_flushed_and_restarted_is_no_matter(command_line: CommandLine, tmp_path: Path) -> None:
+def test_a_redis_that_is_flushed_and_away_for_a_second_is_no_matter(command_line: CommandLine, tmp_path: Path) -> None:
     photos = draw_slow_folder(tmp_path / "photos", SLOW_IMAGES)
-    from worker.redis_server import find_server
-
     with tempfile.TemporaryDirectory(prefix="ht-") as folder:
         socket = Path(folder) / "redis.sock"
-        server = [find_server(), "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", folder]
         command_line.settings["REDIS_URL"] = f"redis+socket://{socket}"
-        with subprocess.Popen(server, stdout=subprocess.DEVNULL) as own:
-            wait_until(socket.exists)
-            with command_line.start("tag", "--json", photos) as tagging:
-                wait_until(lambda: done_images(command_line) >= 16, what="the first chunk")
-                with redis.Redis(unix_socket_path=str(socket)) as client:
-                    client.flushall()
-                wait_until(lambda: done_images(command_line) >= 32, what="a chunk after the flush")
-                own.kill()
-                own.wait()
-                with subprocess.Popen(server, stdout=subprocess.DEVNULL) as second:
-                    out, errors = tagging.communicate(timeout=50)
-                    second.terminate()
-    assert tagging.returncode == 0, errors
+        with running_redis(Path(folder)), command_line.running("tag", "--json", photos) as process:
+            wait_until(lambda: done_images(command_line) >= 16, what="the first chunk")
+            with redis.Redis(unix_socket_path=str(socket)) as client:
+                client.flushall()
+            wait_until(lambda: done_images(command_line) >= 32, what="a chunk after the flush")
+            with redis.Redis(unix_socket_path=str(socket)) as client, suppress(redis.ConnectionError):
+                client.shutdown(nosave=True)
+            time.sleep(1)  # long enough for a worker to end a chunk and find nobody to tell
+            with running_redis(Path(folder)):
+                out, errors = process.communicate(timeout=50)
+    assert process.returncode == 0, errors
     assert json.loads(out)["images"] == SLOW_IMAGES
     assert sum(classified(command_line)) == SLOW_IMAGES
 
@@ -243,7 +240,7 @@ def test_a_redis_that_is_flushed_and_restarted_is_no_matter(command_line: Comman
 def test_a_worker_that_is_killed_is_replaced(command_line: CommandLine, tmp_path: Path) -> None:
     photos = draw_slow_folder(tmp_path / "photos", 48)
     command_line.settings["LEASE_S"] = "2"
-    with command_line.start("tag", "--json", photos) as tagging:
+    with command_line.running("tag", "--json", photos) as tagging:
         wait_until(lambda: done_images(command_line) >= 16, what="the first chunk")
         (worker,) = [p for p in psutil.Process(tagging.pid).children() if "worker" in p.cmdline()]
         worker.kill()

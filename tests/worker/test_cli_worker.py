@@ -23,7 +23,7 @@ def states(line: CommandLine) -> list[str]:
 def test_a_worker_does_what_another_process_enqueues(command_line: CommandLine, tmp_path: Path) -> None:
     photos = draw_folder(tmp_path / "photos", 40)
     assert command_line.run("db", "upgrade").returncode == 0
-    with command_line.start("worker", "--processes", "1", "--name", "shop@here") as worker:
+    with command_line.running("worker", "--processes", "1", "--name", "shop@here") as worker:
         wait_until(lambda: command_line.ask("SELECT name FROM worker") == [("shop@here",)], what="the heartbeat")
         assert command_line.run("enqueue", photos).returncode == 0
         wait_until(lambda: states(command_line) == ["done"], what="the end of the run")
@@ -77,7 +77,7 @@ def test_a_worker_on_an_old_schema_says_which_command_to_run(
 
 def test_a_killed_worker_leaves_nothing(command_line: CommandLine) -> None:
     assert command_line.run("db", "upgrade").returncode == 0
-    with command_line.start("worker", "--processes", "2") as worker:
+    with command_line.running("worker", "--processes", "2") as worker:
         wait_until(lambda: bool(command_line.ask("SELECT name FROM worker")), what="the heartbeat")
         wait_until(lambda: len(command_line.processes()) >= 4, what="the children")
         worker.kill()
@@ -90,7 +90,7 @@ def test_a_tick_starts_the_night_and_the_worker_does_it(
     line = new_command_line(DATABASE_URL=postgres_url, REDIS_URL=redis_url, NIGHTLY="0 0 * * *", TIME_ZONE="UTC")
     photos = draw_folder(tmp_path / "photos", 4)
     assert line.run("enqueue", photos).returncode == 0
-    with line.start("worker") as worker:
+    with line.running("worker") as worker:
         wait_until(lambda: states(line) == ["done"], what="the end of the run")
         draw_folder(photos, 4, first=4)
         app = create_app(Settings(database_url=postgres_url), broker_url=redis_url)
@@ -108,7 +108,7 @@ def test_a_tick_starts_the_night_and_the_worker_does_it(
 
 def test_beat_ticks_until_it_is_stopped(new_command_line: Callable[..., CommandLine], redis_url: str) -> None:
     line = new_command_line(REDIS_URL=redis_url, LOG_LEVEL="INFO")
-    with line.start("beat") as beat:
+    with line.running("beat") as beat:
         assert beat.stderr is not None
         assert any("beat: Starting" in text for text in beat.stderr)
         assert beat.poll() is None

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from catalog.models import Chunk, Image, Prediction, Run, Source
 
-# A chunk whose worker died this often is given up: five deaths with every image decoded in a child of its own
-# are no longer an image's fault, and a person should look.
+# When a chunk's workers died this often without one image written in between, the image that was next is given up:
+# from the third attempt on it was alone, and decoded in a child of its own.
 MAX_ATTEMPTS = 6
 
 
@@ -112,8 +112,11 @@ def claim_chunk(session: Session, chunk_id: int, *, lease_s: float, now: datetim
     return Lease(chunk_id, row.run_id, model_version_id, token, row.attempts)
 
 
-def hold_lease(session: Session, lease: Lease, *, lease_s: float, now: datetime) -> None:
+def hold_lease(session: Session, lease: Lease, *, lease_s: float, now: datetime, images_written: bool = False) -> None:
     """Renew the lease; to be called by progress, never by a timer, so that a hung decode loses it.
+
+    Args:
+        images_written: the chunk got shorter: attempts before it are forgotten, only those without progress count.
 
     Raises:
         LeaseLostError: the chunk has another token now.
@@ -121,19 +124,10 @@ def hold_lease(session: Session, lease: Lease, *, lease_s: float, now: datetime)
     statement = (
         update(Chunk)
         .where(Chunk.id == lease.chunk_id, Chunk.token == lease.token)
-        .values(lease_expires_at=now + timedelta(seconds=lease_s))
+        .values(lease_expires_at=now + timedelta(seconds=lease_s), attempts=1 if images_written else Chunk.attempts)
     )
     if _changed_rows(session, statement) == 0:
         raise LeaseLostError(f"chunk {lease.chunk_id}")
-
-
-def give_back_chunk(session: Session, lease: Lease) -> None:
-    """Return a leased chunk unfinished and uncounted: the worker was told to stop."""
-    session.execute(
-        update(Chunk)
-        .where(Chunk.id == lease.chunk_id, Chunk.token == lease.token)
-        .values(state="pending", token=None, lease_expires_at=None, published_at=None, attempts=Chunk.attempts - 1)
-    )
 
 
 def finish_chunk(session: Session, lease: Lease) -> None:
@@ -179,12 +173,22 @@ def release_expired_leases(session: Session, *, now: datetime) -> int:
     return _changed_rows(session, statement)
 
 
-def release_all_leases(session: Session) -> int:
-    """Make every leased chunk pending again: for a caller who knows that no worker lives; how many there were."""
+def release_all_leases(session: Session, *, on_purpose: bool = False) -> int:
+    """Make every leased chunk pending again: for a caller who knows that no worker lives; how many there were.
+
+    Args:
+        on_purpose: the worker was ended, it did not die: the attempt does not count.
+    """
     statement = (
         update(Chunk)
         .where(Chunk.state == "leased")
-        .values(state="pending", token=None, lease_expires_at=None, published_at=None)
+        .values(
+            state="pending",
+            token=None,
+            lease_expires_at=None,
+            published_at=None,
+            attempts=Chunk.attempts - 1 if on_purpose else Chunk.attempts,
+        )
     )
     return _changed_rows(session, statement)
 
@@ -200,7 +204,8 @@ def take_unpublished(session: Session, *, queue: str, count: int, republish_all:
     ids = session.scalars(
         select(Chunk.id)
         .where(Chunk.state == "pending", Chunk.queue == queue, wanted)
-        .order_by(Chunk.published_at.asc().nulls_first(), Chunk.id)
+        # Newest run first: somebody waits for it, while the rest of a large old one can wait a little longer.
+        .order_by(Chunk.published_at.asc().nulls_first(), Chunk.run_id.desc(), Chunk.id)
         .limit(count)
     ).all()
     if ids:

@@ -99,7 +99,8 @@ def review(context: click.Context, *, limit: int, everything: bool, cursor: str 
     """List the products that wait for a person, surest guess first."""
     from catalog import queries
 
-    _print_pages(context, queries.REVIEW_COLUMNS, queries.review_queue, {}, limit, everything, cursor, form)
+    columns = queries.REVIEW_COLUMNS if form is not Form.PEOPLE else queries.REVIEW_COLUMNS_FOR_PEOPLE
+    _print_pages(context, columns, queries.review_queue, {}, limit, everything, cursor, form)
 
 
 @click.command()
@@ -159,11 +160,12 @@ def stats(opener: CatalogOpener, *, form: Form) -> None:
 def runs(opener: CatalogOpener, *, run_id: int | None, limit: int, form: Form) -> None:
     """List the newest runs, or show one. Counts are images."""
     from catalog.database import reading
-    from catalog.run_queries import RUN_COLUMNS, list_runs, show_run
+    from catalog.run_queries import RUN_COLUMNS, RUN_COLUMNS_FOR_PEOPLE, list_runs, show_run
 
     with reading(opener.open_catalog()) as session:
         if run_id is None:
-            print_rows(RUN_COLUMNS, list_runs(session, limit=limit), form=form)
+            columns = RUN_COLUMNS if form is not Form.PEOPLE else RUN_COLUMNS_FOR_PEOPLE
+            print_rows(columns, list_runs(session, limit=limit), form=form)
         else:
             print_record(show_run(session, run_id), form=form)
 

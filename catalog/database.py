@@ -50,7 +50,7 @@ def open_engine(url: str, *, pooled: bool = True) -> Engine:
         pooled: keep connections. False in a process that forks: a child must never share one.
     """
     parsed = parse_url(url)
-    options: dict[str, Any] = {} if pooled else {"poolclass": NullPool}
+    options: dict[str, Any] = {"hide_parameters": True} | ({} if pooled else {"poolclass": NullPool})
     if parsed.get_backend_name() == "sqlite":
         options["connect_args"] = {"timeout": BUSY_TIMEOUT_S}
     else:
@@ -121,7 +121,9 @@ def describe(engine: Engine) -> str:
     """Where the catalog is, for people: the URL without its password, or the SQLite file."""
     if engine.dialect.name == "sqlite":
         return engine.url.database or ":memory:"
-    return engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
+    # A query may hold a password too; of it only the folder of the server's socket says where the catalog is.
+    query = {name: value for name, value in engine.url.query.items() if name == "host"}
+    return engine.url.set(drivername="postgresql", query=query).render_as_string(hide_password=True)
 
 
 def take_turn(session: Session) -> None:

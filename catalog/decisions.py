@@ -57,13 +57,16 @@ def decide(predictions: Sequence[ImagePrediction], labels: LabelSet, *, rejected
     """The tag of a product whose images have these predictions (at least one).
 
     The images are combined by the mean of their log-probabilities (the logarithmic opinion pool: Genest and
-    Zidek, Statistical Science 1986). A rejected label has no probability left; the others share it in proportion.
+    Zidek, Statistical Science 1986). A rejected label, or a label whose parent was rejected, is no
+    answer; the others keep their own probabilities: that the best guess was wrong makes no second one likely.
     Images that contradict each other, each above its threshold, send the product to review; where the label is
     unsure or contradicted and its parent is not, the parent is the tag and the label waits.
     """
-    allowed = [output.label_id not in rejected for output in labels.outputs]
-    vectors = [_normalise(prediction.probabilities, allowed) for prediction in predictions]
-    pooled = _pool(vectors, allowed)
+    allowed = [not {output.label_id, output.parent_id} & set(rejected) for output in labels.outputs]
+    whole = [_normalise(prediction.probabilities) for prediction in predictions]
+    pooled, *vectors = (
+        [value if ok else 0.0 for value, ok in zip(vector, allowed, strict=True)] for vector in (_pool(whole), *whole)
+    )
     order = sorted(range(len(pooled)), key=lambda index: -pooled[index])
     best = order[0]
     deciding = max(range(len(vectors)), key=lambda index: vectors[index][best])
@@ -108,28 +111,23 @@ def _sure_outputs(vectors: list[list[float]], labels: LabelSet) -> set[int]:
     sure = set()
     for vector in vectors:
         top = max(range(len(vector)), key=vector.__getitem__)
-        if not labels.outputs[top].is_other and vector[top] >= labels.outputs[top].threshold:
+        output = labels.outputs[top]
+        if not output.is_other and 0.0 < vector[top] >= output.threshold:
             sure.add(top)
     return sure
 
 
-def _normalise(probabilities: Sequence[float], allowed: list[bool]) -> list[float]:
-    """The vector with nothing left for what is not allowed; the rest floored, and summing to one."""
-    kept = [
-        max(probability, LEAST_PROBABILITY) if ok else 0.0
-        for probability, ok in zip(probabilities, allowed, strict=True)
-    ]
+def _normalise(probabilities: Sequence[float]) -> list[float]:
+    """The vector floored, and summing to one."""
+    kept = [max(probability, LEAST_PROBABILITY) for probability in probabilities]
     total = math.fsum(kept)
-    return [value / total for value in kept] if total else kept
+    return [value / total for value in kept]
 
 
-def _pool(vectors: list[list[float]], allowed: list[bool]) -> list[float]:
+def _pool(vectors: list[list[float]]) -> list[float]:
     """The normalised geometric mean of the vectors."""
     if len(vectors) == 1:
         return vectors[0]
-    means = [
-        math.exp(math.fsum(math.log(vector[index]) for vector in vectors) / len(vectors)) if ok else 0.0
-        for index, ok in enumerate(allowed)
-    ]
+    means = [math.exp(math.fsum(map(math.log, values)) / len(values)) for values in zip(*vectors, strict=True)]
     total = math.fsum(means)
-    return [value / total for value in means] if total else means
+    return [value / total for value in means]

@@ -33,6 +33,18 @@ def _images_of(parts: Sequence[Part]) -> ColumnElement[bool]:
     return or_(*(part.condition() for part in parts))
 
 
+def count_images(session: Session) -> int:
+    """How many images the catalog has."""
+    return session.scalars(select(func.count()).select_from(Image)).one()
+
+
+def count_waiting(session: Session, parts: Sequence[Part]) -> int:
+    """How many images of these parts wait for a worker, whichever run asked for them."""
+    return session.scalars(
+        select(func.count()).select_from(Image).where(_images_of(parts), Image.chunk_id.is_not(None))
+    ).one()
+
+
 def count_products(session: Session, parts: Sequence[Part]) -> int:
     """How many products the images of these parts show."""
     return session.scalars(select(func.count(Image.product_id.distinct())).where(_images_of(parts))).one()
@@ -50,6 +62,7 @@ def list_tags(session: Session, parts: Sequence[Part], *, limit: int) -> list[di
             Tag.source,
             case((Tag.needs_review, Tag.review_reason)).label("review"),
             guess.name.label("guess"),
+            select(Image.id).where(Image.product_id == Product.id, Image.chunk_id.is_not(None)).exists().label("waits"),
             Tag.guess_1_confidence.label("guess_confidence"),
         )
         .select_from(Product)
@@ -89,13 +102,13 @@ def count_review(session: Session, parts: Sequence[Part]) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def list_failures(session: Session, parts: Sequence[Part], *, limit: int) -> list[dict[str, Any]]:
-    """The images of these parts that failed, by key; at most `limit`."""
+def list_failures(session: Session, parts: Sequence[Part], *, run_id: int, limit: int) -> list[dict[str, Any]]:
+    """The images of these parts that failed in a run, by key; at most `limit`."""
     query = (
         select(Source.root, Image.key.label("image"), Image.failure_code.label("code"),
                Image.failure_reason.label("reason"))
         .join(Source, Source.id == Image.source_id)
-        .where(_images_of(parts), Image.failure_code.is_not(None))
+        .where(_images_of(parts), Image.failure_code.is_not(None), Image.run_id == run_id)
         .order_by(Image.key)
         .limit(limit)
     )  # fmt: skip

@@ -55,13 +55,30 @@ def write_outcomes(
     if last:
         finish_chunk(session, lease)
     else:
-        hold_lease(session, lease, lease_s=lease_s, now=now)
-    lock_products(session, (outcome.product_id for outcome in outcomes))
+        hold_lease(session, lease, lease_s=lease_s, now=now, images_written=bool(outcomes))
+    rows = _lock_rows(session, lease, outcomes)
     _insert_predictions(session, lease, outcomes, labels, now)
-    run_of = _finish_images(session, lease, outcomes, now)
-    product_ids = {outcome.product_id for outcome in outcomes}
+    _finish_images(session, [outcome for outcome in outcomes if outcome.image_id in rows], now)
+    product_ids = {outcome.product_id for outcome in outcomes} | {product_id for _, product_id in rows.values()}
     recompute_tags(session, product_ids, model_version_id=lease.model_version_id, run_id=lease.run_id, now=now)
-    _count(session, outcomes, run_of)
+    _count(session, outcomes, rows)
+
+
+def _lock_rows(session: Session, lease: Lease, outcomes: Sequence[Outcome]) -> dict[int, tuple[int | None, int]]:
+    """Hold products, then images, each in the order of ids, as every writer does.
+
+    Returns image id -> the run that asked for it and the product it shows now, for those still in the chunk: since
+    the claim a later run may have taken an image over, or a new SKU rule moved it.
+    """
+    query = (
+        select(Image.id, Image.run_id, Image.product_id)
+        .where(Image.id.in_([outcome.image_id for outcome in outcomes]), Image.chunk_id == lease.chunk_id)
+        .order_by(Image.id)
+    )
+    product_ids = {outcome.product_id for outcome in outcomes}
+    lock_products(session, product_ids | {row.product_id for row in session.execute(query)})
+    rows = session.execute(query.with_for_update(key_share=True))
+    return {row.id: (row.run_id, row.product_id) for row in rows}
 
 
 def _insert_predictions(
@@ -86,16 +103,8 @@ def _insert_predictions(
     upsert(session, Prediction, ordered, keys=("content_hash", "model_version_id"), update=())
 
 
-def _finish_images(session: Session, lease: Lease, outcomes: Sequence[Outcome], now: datetime) -> dict[int, int | None]:
-    """Take the images out of the chunk; image id -> the run that asked for it, for those that were in it."""
-    ids = [outcome.image_id for outcome in outcomes]
-    rows = session.execute(
-        select(Image.id, Image.run_id)
-        .where(Image.id.in_(ids), Image.chunk_id == lease.chunk_id)
-        .order_by(Image.id)  # in the order in which an enqueue locks them too
-        .with_for_update()
-    )
-    run_of = dict(rows.all())
+def _finish_images(session: Session, outcomes: Sequence[Outcome], now: datetime) -> None:
+    """Take the images out of their chunk."""
     table = Image.__table__
     updates = [
         {
@@ -105,8 +114,7 @@ def _finish_images(session: Session, lease: Lease, outcomes: Sequence[Outcome], 
             "b_reason": outcome.failure[1] if outcome.failure else None,
             "b_failed_at": now if outcome.failure else None,
         }
-        for outcome in sorted(outcomes, key=lambda outcome: outcome.image_id)  # as every writer locks them
-        if outcome.image_id in run_of
+        for outcome in sorted(outcomes, key=lambda outcome: outcome.image_id)
     ]
     if updates:
         statement = (
@@ -121,7 +129,6 @@ def _finish_images(session: Session, lease: Lease, outcomes: Sequence[Outcome], 
             )
         )
         session.connection().execute(statement, updates)
-    return run_of
 
 
 def _kept_hash() -> ColumnElement[bytes]:
@@ -129,12 +136,12 @@ def _kept_hash() -> ColumnElement[bytes]:
     return func.coalesce(bindparam("b_hash", type_=LargeBinary), Image.content_hash)
 
 
-def _count(session: Session, outcomes: Sequence[Outcome], run_of: dict[int, int | None]) -> None:
+def _count(session: Session, outcomes: Sequence[Outcome], rows: dict[int, tuple[int | None, int]]) -> None:
     """Add the outcomes to the counts of the runs that asked for them."""
-    shown = shown_labels(session, {outcome.product_id for outcome in outcomes})
+    shown = shown_labels(session, {product_id for _, product_id in rows.values()})
     counts: dict[int, Counter[str]] = {}
     for outcome in outcomes:
-        run_id = run_of.get(outcome.image_id)
+        run_id, product_id = rows.get(outcome.image_id, (None, 0))
         if run_id is None:
             continue
         counter = counts.setdefault(run_id, Counter())
@@ -142,7 +149,7 @@ def _count(session: Session, outcomes: Sequence[Outcome], run_of: dict[int, int 
             counter["failed"] += 1
             continue
         counter["classified" if outcome.probabilities is not None else "reused"] += 1
-        counter["review" if shown.get(outcome.product_id) is None else "tagged"] += 1
+        counter["review" if shown.get(product_id) is None else "tagged"] += 1
     for run_id in sorted(counts):
         counter = counts[run_id]
         add_outcomes(

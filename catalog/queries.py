@@ -22,6 +22,9 @@ REVIEW_COLUMNS = (
     "guess_3_confidence", "root", "image", "model", "waiting_since",
 )  # fmt: skip
 
+# What fits a terminal: the guess and the photo to look at; `show SKU` has the rest.
+REVIEW_COLUMNS_FOR_PEOPLE = ("sku", "reason", "tag", "guess_1", "guess_1_confidence", "guess_2", "image")
+
 # SQLite takes 500 selects in one compound statement; a label set may be larger.
 LABELS_A_STATEMENT = 100
 
@@ -146,8 +149,11 @@ def _tag_conditions(
         version = find_model_version(session, model)
         conditions += [Tag.model_version_id == version.id, Tag.human_label_id.is_(None)]
     if sku is not None:
-        matching = select(Product.id).where(Product.id == Tag.product_id, matches_pattern(session, Product.sku, sku))
-        conditions.append(matching.exists())
+        matching = select(Product.id).where(matches_pattern(session, Product.sku, sku))
+        if set(sku) & set("*?"):
+            conditions.append(matching.where(Product.id == Tag.product_id).exists())
+        else:
+            conditions.append(Tag.product_id == matching.scalar_subquery())
     if since is not None:
         conditions.append(Tag.tagged_at >= since)
     if review is not None:

@@ -14,15 +14,15 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from catalog.chunks import ChunkFiller
-from catalog.models import Image, Prediction, Product, Source
+from catalog.model_versions import ATTRIBUTE
+from catalog.models import Image, Prediction, Product, Source, Tag
 from catalog.runs import touch_run
 from catalog.statements import upsert
 from catalog.tags import import_categories, lock_products, recompute_tags
 
 # Failures of the file's bytes: the same bytes fail again. All others may pass at the next try.
 PERMANENT_FAILURES = frozenset(
-    {"empty", "not_an_image", "format_not_supported", "truncated", "too_many_pixels", "undecodable",
-     "too_large", "decoder_died"}
+    {"empty", "not_an_image", "format_not_supported", "truncated", "undecodable", "decoder_died"}
 )  # fmt: skip
 
 
@@ -49,6 +49,7 @@ class KnownImage(NamedTuple):
     failure_code: str | None
     chunk_id: int | None
     sku: str
+    judge: int | None  # the model version that its product's tag is the word of
     predicted: bool
 
 
@@ -102,20 +103,30 @@ def register_images(
     model has not seen; and failures that are not the file's own fault.
     """
     known = _known_images(session, source_id, model_version_id, [file.key for file in files])
-    product_ids = _intern_products(session, files, known, now)
+    titles = {file.sku: file.title for file in files if file.title is not None}  # one image's row may have it alone
+    product_ids = _intern_products(session, files, known, titles, now)
     new = [file for file in files if file.key not in known]
     seen = [(file, known[file.key]) for file in files if file.key in known]
     waiting = [row for _, row in seen if row.chunk_id is not None]
     due = [(file, row) for file, row in seen if row.chunk_id is None and _is_due(file, row)]
+    moved = [(row, product_ids[file.sku]) for file, row in seen if file.sku != row.sku]
+    categories = {product_ids[file.sku]: file.category for file in files if file.category}
+    # Tags by another model, though the run's knows the content too: it was rolled back, or promoted again.
+    stale = {row.product_id for _, row in seen if row.predicted and row.judge != model_version_id}
+    retagged = stale | {product for row, product in moved} | {row.product_id for row, _ in moved}
+    # Products, then images, each in the order of ids, as every writer locks them.
+    lock_products(session, retagged | categories.keys() | {product_ids[sku] for sku in titles})
+    _set_titles(session, {product_ids[sku]: title for sku, title in titles.items()})
     places = filler.place(session, len(new) + len(due))
     _insert_images(session, source_id, new, product_ids, filler.run_id, places, now)
-    _lock_images(session, [row for _, row in due] + waiting)
+    _lock_images(session, [row for _, row in due] + waiting + [row for row, _ in moved])
     _requeue_images(session, due, filler.run_id, places[len(new) :])
     _adopt_waiting(session, waiting, filler.run_id)
-    _move_products(session, seen, product_ids, model_version_id, now)
-    categories = {product_ids[file.sku]: file.category for file in files if file.category}
+    _move_images(session, moved)
     if categories:
         import_categories(session, categories)
+    if retagged:
+        recompute_tags(session, retagged, model_version_id=model_version_id, run_id=filler.run_id, now=now)
     counts = BatchCounts(due=len(new) + len(due), unchanged=len(seen) - len(due) - len(waiting), waiting=len(waiting))
     touch_run(
         session,
@@ -134,13 +145,15 @@ def _known_images(
     rows = session.execute(
         select(
             Image.id, Image.key, Image.product_id, Image.size_bytes, Image.modified_ns, Image.failure_code,
-            Image.chunk_id, Product.sku, Prediction.model_version_id.is_not(None).label("predicted"),
+            Image.chunk_id, Product.sku, Tag.model_version_id,
+            Prediction.model_version_id.is_not(None).label("predicted"),
         )
         .join(Product, Product.id == Image.product_id)
         .outerjoin(
             Prediction,
             (Prediction.content_hash == Image.content_hash) & (Prediction.model_version_id == model_version_id),
         )
+        .outerjoin(Tag, (Tag.product_id == Image.product_id) & (Tag.attribute == ATTRIBUTE))
         .where(Image.source_id == source_id, Image.key.in_(keys))
     )  # fmt: skip
     return {row.key: row for row in map(KnownImage._make, rows)}
@@ -155,25 +168,30 @@ def _is_due(file: ImageFile, row: KnownImage) -> bool:
 
 
 def _intern_products(
-    session: Session, files: Sequence[ImageFile], known: dict[str, KnownImage], now: datetime
+    session: Session,
+    files: Sequence[ImageFile],
+    known: dict[str, KnownImage],
+    titles: dict[str, str],
+    now: datetime,
 ) -> dict[str, int]:
-    """SKU -> product id, for every file; unknown products are added, titles set where the files have one."""
+    """SKU -> product id, for every file; unknown products are added."""
     ids = {row.sku: row.product_id for row in known.values()}
-    titles = {file.sku: file.title for file in files if file.title is not None}  # one image's row may have it alone
-    wanted = sorted({file.sku for file in files if file.sku not in ids} | titles.keys())
+    wanted = sorted({file.sku for file in files} - ids.keys())
     if not wanted:
         return ids
     rows = [{"sku": sku, "title": titles.get(sku), "registered_at": now} for sku in wanted]
     upsert(session, Product, rows, keys=("sku",), update=())
-    found = dict(session.execute(select(Product.sku, Product.id).where(Product.sku.in_(wanted))).all())
-    if titles:
-        table = Product.__table__
-        changed = table.c.title.is_distinct_from(bindparam("b_title"))
-        statement = update(Product).where(table.c.id == bindparam("b_id"), changed).values(title=bindparam("b_title"))
-        title_of = {found[sku]: title for sku, title in titles.items()}
-        locked = lock_products(session, title_of)
-        session.connection().execute(statement, [{"b_id": id_, "b_title": title_of[id_]} for id_ in locked])
-    return ids | found
+    return ids | dict(session.execute(select(Product.sku, Product.id).where(Product.sku.in_(wanted))).all())
+
+
+def _set_titles(session: Session, titles: dict[int, str]) -> None:
+    """Set the titles that changed, by product id; the products are locked."""
+    if not titles:
+        return
+    table = Product.__table__
+    changed = table.c.title.is_distinct_from(bindparam("b_title"))
+    statement = update(Product).where(table.c.id == bindparam("b_id"), changed).values(title=bindparam("b_title"))
+    session.connection().execute(statement, [{"b_id": id_, "b_title": title} for id_, title in titles.items()])
 
 
 def _insert_images(
@@ -241,18 +259,9 @@ def _adopt_waiting(session: Session, rows: Sequence[KnownImage], run_id: int) ->
     )
 
 
-def _move_products(
-    session: Session,
-    seen: Sequence[tuple[ImageFile, KnownImage]],
-    product_ids: dict[str, int],
-    model_version_id: int,
-    now: datetime,
-) -> None:
-    """Follow a new SKU rule: the images move to their products, and the tags of both follow."""
-    moved = [(row.id, row.product_id, product_ids[file.sku]) for file, row in seen if file.sku != row.sku]
+def _move_images(session: Session, moved: Sequence[tuple[KnownImage, int]]) -> None:
+    """Follow a new SKU rule: the images show other products now."""
     if not moved:
         return
     statement = update(Image).where(Image.__table__.c.id == bindparam("b_id")).values(product_id=bindparam("b_product"))
-    session.connection().execute(statement, [{"b_id": id_, "b_product": new} for id_, _, new in moved])
-    touched = {product for _, old, new in moved for product in (old, new)}
-    recompute_tags(session, touched, model_version_id=model_version_id, run_id=None, now=now)
+    session.connection().execute(statement, [{"b_id": row.id, "b_product": product} for row, product in moved])

@@ -18,6 +18,19 @@ RUN_COLUMNS = (
     "run", "kind", "state", "paths", "model", "created_at", "finished_at", "images", "products", "due",
     "unchanged", "skipped", "classified", "reused", "tagged", "review", "failed",
 )  # fmt: skip
+# What fits a terminal; `runs ID` shows all of one.
+RUN_COLUMNS_FOR_PEOPLE = (
+    "run",
+    "kind",
+    "state",
+    "created_at",
+    "images",
+    "unchanged",
+    "tagged",
+    "review",
+    "failed",
+    "paths",
+)
 FAILURE_COLUMNS = ("sku", "root", "image", "code", "reason", "run", "failed_at")
 
 

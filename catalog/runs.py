@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, exists, func, select, update
+from sqlalchemy import Select, case, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from catalog.model_versions import ATTRIBUTE
@@ -77,6 +77,7 @@ def close_enqueueing(session: Session, run_id: int, counts: RunCounts, *, now: d
         .values(
             state="running",
             touched_at=now,
+            finished_at=None,  # silent for long, it may have been taken for killed
             images=counts.images,
             products=counts.products,
             unchanged=counts.unchanged,
@@ -96,6 +97,8 @@ def touch_run(session: Session, run_id: int, *, images: int, unchanged: int, due
             unchanged=Run.unchanged + unchanged,
             due=Run.due + due,
             touched_at=now,
+            state="enqueueing",
+            finished_at=None,
         )
     )
 
@@ -123,15 +126,7 @@ def finish_runs(session: Session, *, now: datetime) -> list[int]:
     A run whose enqueueing fell silent is closed as interrupted: what it registered is done, the rest of its
     folder is found by the next run over it.
     """
-    waits = exists().where(Image.run_id == Run.id, Image.chunk_id.is_not(None))
-    silent = (Run.state == "enqueueing") & (Run.touched_at < now - timedelta(seconds=ENQUEUE_SILENCE_S))
-    idle = (
-        select(Run.id, Run.state)
-        .where(Run.finished_at.is_(None), (Run.state == "running") | silent, ~waits)
-        .order_by(Run.id)
-        .with_for_update(of=Run, key_share=True)
-    )
-    finished = session.execute(idle).all()
+    finished = session.execute(_idle_runs(now).with_for_update(of=Run, key_share=True)).all()
     for run_id, state in finished:
         tagged, review, failed = count_outcomes(session, run_id)
         session.execute(
@@ -153,10 +148,15 @@ def finish_runs(session: Session, *, now: datetime) -> list[int]:
 
 def has_idle_run(session: Session, *, now: datetime) -> bool:
     """Whether `finish_runs` would find one; asked first because it only reads."""
+    return session.execute(_idle_runs(now).limit(1)).one_or_none() is not None
+
+
+def _idle_runs(now: datetime) -> Select[int, str]:
+    """Id and state of the open runs of which no image waits, and no enqueueing is under way."""
     waits = exists().where(Image.run_id == Run.id, Image.chunk_id.is_not(None))
     silent = (Run.state == "enqueueing") & (Run.touched_at < now - timedelta(seconds=ENQUEUE_SILENCE_S))
-    query = select(Run.id).where(Run.finished_at.is_(None), (Run.state == "running") | silent, ~waits).limit(1)
-    return session.scalar(query) is not None
+    query = select(Run.id, Run.state).where(Run.finished_at.is_(None), (Run.state == "running") | silent, ~waits)
+    return query.order_by(Run.id)
 
 
 def count_outcomes(session: Session, run_id: int) -> tuple[int, int, int]:

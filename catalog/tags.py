@@ -166,6 +166,14 @@ def record_changes(
 def import_categories(session: Session, categories: Mapping[int, str]) -> None:
     """Store the shop's category of today by product id, and the label of that name where there is one."""
     lock_products(session, categories)
+    stored = dict(
+        session.execute(
+            select(Tag.product_id, Tag.imported_category).where(
+                Tag.product_id.in_(categories), Tag.attribute == ATTRIBUTE, Tag.imported_category.is_not(None)
+            )
+        ).all()
+    )
+    categories = {id_: category for id_, category in categories.items() if stored.get(id_) != category}
     wanted = {name.casefold() for name in categories.values()}
     labels = {name.casefold(): id_ for id_, name in session.execute(select(Label.id, Label.name))
               if name.casefold() in wanted}  # fmt: skip

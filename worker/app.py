@@ -5,11 +5,13 @@ first on the path, where a shop's own `catalog/` would shadow ours.
 """
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from celery import Celery, bootsteps
+from celery.exceptions import SecurityWarning
 from celery.signals import setup_logging, worker_process_init
 from celery.worker import state
 from kombu import Queue as KombuQueue
@@ -166,6 +168,8 @@ class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
 
 def run_worker(settings: Settings, *, broker_url: str, name: str, processes: int) -> int:
     """Run a worker in this process until it is told to stop; its exit code."""
+    # Celery warns root, for whoever writes into the queue could run code through pickle; ours takes JSON alone.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     app = create_app(settings, broker_url=broker_url)
     app.hangtag_settings = settings
     app.steps["consumer"].add(DispatchStep)

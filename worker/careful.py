@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from training.preprocessing import ImageError
 from worker.processes import die_with_parent
 
-WALL_FACTOR = 5  # seconds on the clock for each CPU second: a disk that is slow is no fault of the photo's
+WALL_FACTOR = 2  # seconds on the clock for each CPU second: twice 4 s are over before a lease of 10 s is
 
 
 def prepare_in_child(

@@ -20,12 +20,13 @@ from catalog.chunks import (
     LeaseLostError,
     WaitingImage,
     claim_chunk,
-    give_back_chunk,
+    hold_lease,
     known_contents,
     waiting_images,
 )
 from catalog.database import current_time, reading, writing
 from catalog.decisions import LabelSet
+from catalog.errors import CatalogError
 from catalog.model_versions import load_label_set
 from catalog.predictions import Outcome, write_outcomes
 from training.bundle import Bundle
@@ -76,24 +77,26 @@ def classify_chunk(
     models: Models,
     limits: Limits,
     lease_s: float,
-    stopping: Callable[[], bool] = lambda: False,
+    progress: Callable[[], None] = lambda: None,
 ) -> int:
     """Do what a chunk still has to do; how many of its images were written.
 
     Returns 0 where there was nothing to claim, or the lease went to another worker.
 
     Args:
-        stopping: asked between writes; true gives the rest of the chunk back.
+        progress: called whenever the lease was taken or renewed: from then on `lease_s` without another call
+            mean that an image hangs.
     """
     with writing(engine) as session:
         lease = claim_chunk(session, chunk_id, lease_s=lease_s, now=current_time(session))
         if lease is None:
             log.debug("chunk %s: nothing to claim", chunk_id)
             return 0
+        progress()
         images = waiting_images(session, chunk_id)
         labels = load_label_set(session, lease.model_version_id)
     try:
-        return _ChunkWork(engine, lease, labels, models, limits, lease_s).run(images, stopping)
+        return _ChunkWork(engine, lease, labels, models, limits, lease_s, progress).run(images)
     except LeaseLostError:
         log.warning("chunk %s: the lease was lost, another worker does the rest", chunk_id)
         return 0
@@ -103,7 +106,14 @@ class _ChunkWork:
     """One chunk under one lease."""
 
     def __init__(
-        self, engine: Engine, lease: Lease, labels: LabelSet, models: Models, limits: Limits, lease_s: float
+        self,
+        engine: Engine,
+        lease: Lease,
+        labels: LabelSet,
+        models: Models,
+        limits: Limits,
+        lease_s: float,
+        progress: Callable[[], None],
     ) -> None:
         self.engine = engine
         self.lease = lease
@@ -111,6 +121,8 @@ class _ChunkWork:
         self.limits = limits
         self.lease_s = lease_s
         self.models = models
+        self.progress = progress
+        self.renewed_at = time.monotonic()
         # The last worker that held it died: each photo is decoded in a child of its own. If that did not help, each
         # is also classified and written by itself, so that what kills the worker is alone with it.
         self.careful = lease.attempt > 1
@@ -121,20 +133,20 @@ class _ChunkWork:
         """Loaded when the first image needs it: a chunk whose model cannot be loaded is given up like any other."""
         return self.models.load(self.engine, self.lease.model_version_id)
 
-    def run(self, images: Sequence[WaitingImage], stopping: Callable[[], bool]) -> int:
+    def run(self, images: Sequence[WaitingImage]) -> int:
         """Classify and write the images; how many were written."""
         written = 0
         outcomes: list[Outcome] = []
+        if images and self.lease.attempt >= MAX_ATTEMPTS:
+            # The image that was next each time that a worker died, alone and in careful mode too.
+            written += self._write(self._give_up(images[:1], "workers died when it was next"), last=False)
+            images = images[1:]
         last_write = time.monotonic()
         for part in self._parts(images):
-            outcomes += self._give_up(part) if self.lease.attempt >= MAX_ATTEMPTS else self._classify(part)
+            outcomes += self._classify_or_give_up(part)
             if self.one_by_one or time.monotonic() - last_write > WRITE_EVERY_S:
                 written += self._write(outcomes, last=False)
                 outcomes, last_write = [], time.monotonic()
-                if stopping():
-                    with writing(self.engine) as session:
-                        give_back_chunk(session, self.lease)
-                    return written
         return written + self._write(outcomes, last=True)
 
     def _parts(self, images: Sequence[WaitingImage]) -> Iterator[Sequence[WaitingImage]]:
@@ -157,11 +169,34 @@ class _ChunkWork:
                 session, self.lease, outcomes, labels=self.labels, lease_s=self.lease_s, last=last,
                 now=current_time(session),
             )  # fmt: skip
+        self._note_progress()
         return len(outcomes)
 
-    def _give_up(self, images: Sequence[WaitingImage]) -> list[Outcome]:
-        """A chunk that killed worker after worker, and did so in careful mode too."""
-        failure = ("gave_up", f"its chunk was begun {self.lease.attempt - 1} times and never finished")
+    def _renew(self) -> None:
+        """Renew the lease where an image was done and a quarter of it is gone."""
+        if time.monotonic() - self.renewed_at > self.lease_s / 4:
+            with writing(self.engine) as session:
+                hold_lease(session, self.lease, lease_s=self.lease_s, now=current_time(session))
+            self._note_progress()
+
+    def _note_progress(self) -> None:
+        self.renewed_at = time.monotonic()
+        self.progress()
+
+    def _classify_or_give_up(self, images: Sequence[WaitingImage]) -> list[Outcome]:
+        """Outcomes of a few images; at the last attempt of what fails with an error of ours, a failure for each."""
+        try:
+            return self._classify(images)
+        except (CatalogError, LeaseLostError):
+            raise
+        except Exception as error:
+            if self.lease.attempt < MAX_ATTEMPTS:
+                raise
+            log.exception("chunk %s is given up", self.lease.chunk_id)
+            return self._give_up(images, f"attempts failed: {' '.join(str(error).split())[:200]}")
+
+    def _give_up(self, images: Sequence[WaitingImage], reason: str) -> list[Outcome]:
+        failure = ("gave_up", f"{self.lease.attempt - 1} {reason}")
         return [Outcome(image.image_id, image.product_id, None, failure=failure) for image in images]
 
     def _classify(self, images: Sequence[WaitingImage]) -> list[Outcome]:
@@ -186,6 +221,7 @@ class _ChunkWork:
                 prepared.append((image, content_hash, self._prepare(data)))
             except ImageError as error:
                 outcomes.append(self._failed(image, content_hash, error))
+            self._renew()
         return outcomes + self._predict(prepared)
 
     def _prepare(self, data: bytes) -> NDArray[np.uint8]:

@@ -96,3 +96,10 @@ def main() -> None:
     except (CatalogError, TrainingError, UsageError) as error:
         click.echo(visible(f"hangtag: {error}"), err=True)
         sys.exit(USAGE_ERROR)
+    except Exception as error:
+        # Known by name, so that `hangtag --help` needs no SQLAlchemy: a statement that the database refused.
+        reason = getattr(error, "orig", None)
+        if reason is None:
+            raise
+        click.echo(visible(f"hangtag: the database refused: {str(reason).splitlines()[0]}"), err=True)
+        sys.exit(USAGE_ERROR)

@@ -54,15 +54,20 @@ def tag(settings: Settings, paths: tuple[str, ...], sku: str | None, as_json: bo
 @click.pass_obj
 def retag(settings: Settings, as_json: bool) -> None:
     """Look at every folder and manifest that was enqueued before, and tag what is new, changed or outdated."""
+    from catalog.database import reading
+    from catalog.overviews import count_images
     from worker.enqueueing import NewRun
     from worker.nightly import retag as enqueue_known
 
     started = time.monotonic()
     engine = settings.open_catalog()
+    _check_redis(settings)
+    with reading(engine) as session:
+        images = count_images(session)
     with progress_bar("looking") as show:
         enqueued = enqueue_known(
             engine, NewRun("retag"), chunk_size=settings.chunk_size, say=say,
-            progress=lambda done, total: show(done, total, ""),
+            progress=lambda done: show(done, max(done, images), ""),
         )  # fmt: skip
     _say_found(enqueued)
     _finish(settings, engine, enqueued, as_json=as_json, started=started)
@@ -118,10 +123,7 @@ def _enqueue(
 ) -> "Enqueued":
     from worker.enqueueing import enqueue
 
-    if settings.redis_url:
-        from worker.cli_worker import check_broker
-
-        check_broker(settings, settings.redis_url)
+    _check_redis(settings)
     with progress_bar("looking") as show:
         enqueued = enqueue(
             engine, paths, kind=kind, pattern=pattern, chunk_size=settings.chunk_size,
@@ -129,6 +131,14 @@ def _enqueue(
         )  # fmt: skip
     _say_found(enqueued)
     return enqueued
+
+
+def _check_redis(settings: Settings) -> None:
+    """Return if the configured Redis answers, or none is configured; raise UsageError before anything is written."""
+    if settings.redis_url:
+        from worker.cli_worker import check_broker
+
+        check_broker(settings, settings.redis_url)
 
 
 def _say_found(enqueued: "Enqueued") -> None:
@@ -146,11 +156,11 @@ def _finish(settings: Settings, engine: "Engine", enqueued: "Enqueued", *, as_js
         try:
             with progress_bar("tagging") as show, Crew(settings, engine, say) as crew:
                 wait_for_run(
-                    engine, crew, enqueued.run_id, say=say,
+                    engine, crew, enqueued, say=say,
                     show=lambda now: show(now.done, now.due, f"{now.review} to review, {now.failed} failed"),
                 )  # fmt: skip
         except KeyboardInterrupt:
-            progress = read_progress(engine, enqueued.run_id)
+            progress = read_progress(engine, enqueued)
             say(f"stopped: run {enqueued.run_id} has {progress.done} of {progress.due} images done;"
                 " the same command goes on")  # fmt: skip
             sys.exit(INTERRUPTED)

@@ -90,11 +90,11 @@ def check_broker(settings: Settings, broker_url: str) -> None:
     from worker.dispatching import BrokerUnreachableError
 
     try:
-        shown = maybe_sanitize_url(broker_url)
+        shown = maybe_sanitize_url(broker_url.partition("?")[0])
         if not broker_url.startswith(BROKERS):
             raise ValueError("Celery knows other brokers; chunks are counted in Redis")
         CeleryQueue(create_app(settings, broker_url=broker_url)).check()
     except BrokerUnreachableError as error:
         raise UsageError(f"HANGTAG_REDIS_URL={shown}: {error}") from error
-    except (KeyError, ValueError, ImportError) as error:
+    except (KeyError, TypeError, ValueError, ImportError) as error:
         raise UsageError("HANGTAG_REDIS_URL is no Redis URL; an example: redis://host:6379/0") from error

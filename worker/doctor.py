@@ -10,10 +10,10 @@ from catalog.database import current_time, describe, reading
 from catalog.errors import CatalogError
 from catalog.model_versions import current_model_version
 from catalog.workers import living_workers
-from migrations.schema import require_newest
 from training.errors import TrainingError
 from worker.errors import UsageError
 from worker.models import load_bundle
+from worker.nightly import parse_schedule, parse_zone
 from worker.settings import Settings
 
 
@@ -37,7 +37,6 @@ def examine(settings: Settings, *, check_broker: Callable[[str], None]) -> Itera
     except (CatalogError, UsageError) as error:
         yield Check("catalog", False, str(error))
         return
-    require_newest(engine)
     yield Check("catalog", True, f"{describe(engine)}, schema is current")
     yield _examine_model(engine)
     if settings.redis_url:
@@ -49,7 +48,18 @@ def examine(settings: Settings, *, check_broker: Callable[[str], None]) -> Itera
     else:
         yield Check("redis", True, "none configured: workers start their own")
     yield _examine_workers(engine)
+    yield _examine_nightly(settings)
     engine.dispose()
+
+
+def _examine_nightly(settings: Settings) -> Check:
+    try:
+        parse_schedule(settings.nightly)
+        parse_zone(settings.time_zone)
+    except UsageError as error:
+        return Check("nightly", False, str(error))
+    zone = settings.time_zone or "this machine's time"
+    return Check("nightly", True, "off" if settings.nightly == "off" else f"{settings.nightly!r} in {zone}")
 
 
 def _examine_model(engine: Engine) -> Check:

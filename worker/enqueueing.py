@@ -56,7 +56,7 @@ def enqueue(
     """
     with reading(engine) as session:
         places = resolve_places(session, paths, pattern=pattern)
-    total = sum(survey(place) for place in places)
+    total = survey(places)
     run = NewRun(kind)
     return enqueue_places(engine, places, run, chunk_size=chunk_size, progress=lambda done: progress(done, total))
 
@@ -139,10 +139,12 @@ def _batches(files: Iterable[ImageFile]) -> Iterator[list[ImageFile]]:
 
 
 def _close(engine: Engine, run_id: int, sums: BatchCounts, skips: Skips, parts: Sequence[Part]) -> RunCounts:
+    with reading(engine) as session:  # a long count at a million images: not under SQLite's one write lock
+        products = count_products(session, parts)
     with writing(engine) as session:
         counts = RunCounts(
             images=sums.due + sums.unchanged + sums.waiting,
-            products=count_products(session, parts),
+            products=products,
             unchanged=sums.unchanged,
             skipped=skips.total,
             due=sums.due + sums.waiting,

@@ -88,22 +88,20 @@ def walk_images(root: str, folder: str, skips: Skips) -> Iterator[os.DirEntry[st
     Memory grows with depth, not with files. What is no image is counted in `skips`; links to folders are not
     followed; links to files are given (whoever opens them judges where they lead).
     """
-    stack = [os.path.join(root, folder) if folder else root]
-    while stack:
-        path = stack.pop()
-        try:
-            entries = os.scandir(path)
-        except OSError as error:
-            skips.add(f"folder cannot be read: {error.strerror}", text_of_path(path))
-            continue
-        with entries:
-            for entry in entries:
-                if (reason := _skip_reason(entry)) is not None:
-                    skips.add(reason, text_of_path(entry.path))
-                elif entry.is_dir(follow_symlinks=False):
-                    stack.append(entry.path)
-                else:
-                    yield entry
+    path = os.path.join(root, folder) if folder else root
+    try:
+        entries = os.scandir(path)
+    except OSError as error:
+        skips.add(f"folder cannot be read: {error.strerror}", text_of_path(path))
+        return
+    with entries:
+        for entry in entries:
+            if (reason := _skip_reason(entry)) is not None:
+                skips.add(reason, text_of_path(entry.path))
+            elif entry.is_dir(follow_symlinks=False):
+                yield from walk_images(root, entry.path, skips)
+            else:
+                yield entry
 
 
 def _skip_reason(entry: os.DirEntry[str]) -> str | None:

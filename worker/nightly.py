@@ -17,7 +17,7 @@ from catalog.database import current_time, reading
 from catalog.runs import has_run, is_under_way
 from worker.enqueueing import Enqueued, NewRun, enqueue_places
 from worker.errors import UsageError
-from worker.places import Place, known_places, survey
+from worker.places import known_places
 from worker.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ CATCH_UP = timedelta(hours=24)  # a night missed longer ago is covered by the on
 
 
 def retag(
-    engine: Engine, run: NewRun, *, chunk_size: int, say: Callable[[str], None], progress: Callable[[int, int], None]
+    engine: Engine, run: NewRun, *, chunk_size: int, say: Callable[[str], None], progress: Callable[[int], None]
 ) -> Enqueued:
     """Enqueue what is due in every source that the catalog knows.
 
@@ -40,23 +40,20 @@ def retag(
         places = known_places(session)
     if not places:
         raise UsageError("the catalog knows no source yet: `hangtag tag FOLDER` adds one")
-    there: list[Place] = []
-    total = 0
+    there = [place for place in places if place.is_there]
     for place in places:
-        try:
-            total += survey(place)
-            there.append(place)
-        except UsageError as error:
-            say(f"left out: {error}")
+        if not place.is_there:
+            say(f"left out: {place.shown}: it is not there")
     if not there:
         raise UsageError("none of the catalog's sources is there")
-    return enqueue_places(engine, there, run, chunk_size=chunk_size, progress=lambda done: progress(done, total))
+    # Not surveyed first: a night's run has its row before a long walk begins, or each tick would begin another.
+    return enqueue_places(engine, there, run, chunk_size=chunk_size, progress=progress)
 
 
 def start_due_night(engine: Engine, settings: Settings) -> int | None:
     """The id of the run of the night that is due and has none yet, started now; else None."""
     with reading(engine) as session:
-        local = current_time(session).astimezone(_zone(settings.time_zone))
+        local = current_time(session).astimezone(parse_zone(settings.time_zone))
         slot = latest_slot(parse_schedule(settings.nightly), local.replace(tzinfo=None))
         if slot is None or not known_places(session):
             return None
@@ -65,7 +62,7 @@ def start_due_night(engine: Engine, settings: Settings) -> int | None:
     try:
         enqueued = retag(
             engine, NewRun("nightly", SCHEDULE, slot), chunk_size=settings.chunk_size, say=log.warning,
-            progress=lambda _done, _total: None,
+            progress=lambda _done: None,
         )  # fmt: skip
     except IntegrityError:
         return None  # another scheduler was quicker
@@ -105,7 +102,7 @@ def latest_slot(schedule: crontab | None, local: datetime) -> str | None:
     return None
 
 
-def _zone(name: str) -> ZoneInfo | None:
+def parse_zone(name: str) -> ZoneInfo | None:
     """The zone of HANGTAG_TIME_ZONE; None, which `astimezone` takes for this machine's."""
     try:
         return ZoneInfo(name) if name else None

@@ -28,6 +28,8 @@ from worker.folders import (
 from worker.manifests import read_manifest
 from worker.names import is_inside, path_of_text, text_of_path
 
+MOST_KEY_BYTES = 2000  # PostgreSQL takes 2,704 bytes in a row of an index, and the source stands in it too
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -43,6 +45,11 @@ class Place:
         """Whether it is one image."""
         named = not self.manifest and os.path.splitext(self.part)[1].lower() in IMAGE_SUFFIXES
         return named and not os.path.isdir(os.path.join(self.root, self.part))  # a folder may be named like one
+
+    @property
+    def is_there(self) -> bool:
+        """Whether its folder, file or manifest can be found now."""
+        return os.path.exists(os.path.join(self.root, self.part, self.manifest))
 
     @property
     def shown(self) -> str:
@@ -126,7 +133,9 @@ def images_of(place: Place, skips: Skips) -> Iterator[ImageFile]:
     rule = parse_sku_rule(place.pattern)
     for key in _keys_of(place, skips):
         sku = rule.sku_of(key)
-        if sku:
+        if len(key.encode()) > MOST_KEY_BYTES:
+            skips.add(f"path of more than {MOST_KEY_BYTES} bytes", key)
+        elif sku:
             yield ImageFile(key, sku, -2, 0)
         else:
             skips.add("no SKU by the pattern in its name", key)
@@ -137,6 +146,9 @@ def _images_of_manifest(place: Place, skips: Skips) -> Iterator[ImageFile]:
     with closing(_Seen()) as seen:
         for row in read_manifest(Path(place.root, place.manifest), skips):
             key = text_of_path(row.key)
+            if max(len(key.encode()), len(row.sku.encode())) > MOST_KEY_BYTES:
+                skips.add(f"sku or image of more than {MOST_KEY_BYTES} bytes", f"{place.manifest} line {row.line}")
+                continue
             other = seen.first_of(key, row.sku)
             if other is None:
                 yield ImageFile(key, row.sku, -2, 0, row.title, row.category)
@@ -160,22 +172,26 @@ def look_at(place: Place, file: ImageFile) -> ImageFile:
     return ImageFile(file.key, file.sku, size_bytes, modified_ns, file.title, file.category)
 
 
-def survey(place: Place) -> int:
-    """How many images a place has, before anything is written.
+def survey(places: Sequence[Place]) -> int:
+    """How many images these places have, before anything is written.
 
     Raises:
-        UsageError: it has none, several folders repeat a stem, or a manifest names an image for two SKUs.
+        UsageError: one has none, several folders repeat a stem, or a manifest names an image for two SKUs.
     """
+    with closing(_Seen()) as seen:
+        return sum(_survey(place, seen) for place in places)
+
+
+def _survey(place: Place, seen: "_Seen") -> int:
     skips = Skips()
     count = 0
-    with closing(_Seen()) as seen:
-        for file in images_of(place, skips):
-            count += 1
-            if not place.manifest and place.pattern is None:
-                folder = file.key.rpartition("/")[0]
-                other = seen.first_of(stem_of(file.key), folder)
-                if other is not None and other != folder:
-                    raise UsageError(_repeated_stem(file.key, other, folder))
+    for file in images_of(place, skips):
+        count += 1
+        if not place.manifest and place.pattern is None:
+            folder = text_of_path(os.path.join(place.root, path_of_text(file.key.rpartition("/")[0]))).rstrip("/")
+            other = seen.first_of(stem_of(file.key), folder)
+            if other is not None and other != folder:
+                raise UsageError(_repeated_stem(file.key, other, folder))
     if not count:
         raise UsageError(f"{place.shown}: no image found"
                          + "".join(f"; {line}" for line in skips.lines()[:3]))  # fmt: skip
@@ -185,7 +201,7 @@ def survey(place: Place) -> int:
 def _repeated_stem(key: str, other: str, folder: str) -> str:
     name = key.rpartition("/")[2]
     return (
-        f"the name {stem_of(key)!r} stands in several folders ({other or '.'}, {folder or '.'}), so it is no SKU:"
+        f"the name {stem_of(key)!r} stands in several folders ({other}, {folder}), so it is no SKU:"
         f" say where the SKU is, for example --sku '(?P<sku>[^/]+)/[^/]+$' to take the folder of {name}"
     )
 

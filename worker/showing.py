@@ -30,7 +30,7 @@ def show_tags(engine: Engine, enqueued: Enqueued, summary: dict[str, Any]) -> No
             rows = [row | {"tag": row["tag"] or "(none yet)"} for row in count_tags(session, parts)]
             print_rows(("tag", "products", "confidence"), rows, form=Form.PEOPLE)
         review, with_parent = count_review(session, parts)
-        failures = list_failures(session, parts, limit=SHOWN_FAILURES)
+        failures = list_failures(session, parts, run_id=enqueued.run_id, limit=SHOWN_FAILURES)
         failed = count_failures(session, parts)
     click.echo()
     click.echo(f"{summary['images']} images of {summary['products']} products in {summary['seconds']:.1f} s: "
@@ -40,8 +40,10 @@ def show_tags(engine: Engine, enqueued: Enqueued, summary: dict[str, Any]) -> No
                                                        if with_parent else ""))  # fmt: skip
     for failure in failures:
         click.echo(f"failed: {visible(failure['image'])}: {failure['reason']} ({failure['code']})")
-    if failed > len(failures):
-        click.echo(f"… and {failed - len(failures)} more failures")
+    if summary["failed"] > len(failures):
+        click.echo(f"… and {summary['failed'] - len(failures)} more failures")
+    if failed > summary["failed"]:
+        click.echo(f"{failed - summary['failed']} images failed before and are as they were: {own_command()} failures")
     _show_next(engine, rows, review)
 
 
@@ -50,7 +52,7 @@ def _row(tag: dict[str, Any]) -> dict[str, Any]:
     reason = tag["review"]
     guess = f"{reason}: {tag['guess']} {tag['guess_confidence']:.2f}?" if reason and tag["guess"] else reason
     if tag["tag"] is None and reason is None:
-        guess = "no image of it could be read"
+        guess = "waits for a worker" if tag["waits"] else "no image of it could be read"
     return tag | {"review": guess if tag["source"] != "human" else None}
 
 

@@ -20,9 +20,11 @@ from sqlalchemy import Engine
 from catalog.chunks import release_all_leases
 from catalog.database import current_time, reading, writing
 from catalog.models import Run
+from catalog.overviews import count_waiting
 from catalog.workers import living_workers, note_stopped
 from worker.app import CeleryQueue, create_app
 from worker.dispatching import BrokerUnreachableError, dispatch
+from worker.enqueueing import Enqueued
 from worker.errors import UsageError
 from worker.home import HomeLock
 from worker.processes import start_child
@@ -33,6 +35,7 @@ POLL_S = 0.1  # a row is read this often while waiting
 DISPATCH_S = 0.5  # as often as a worker's own timer
 SILENCE_S = 60.0  # without a finished image for so long, somebody should look
 TELL_EVERY_S = 10.0  # that Redis is away
+WRONG_USAGE = 2  # exit code of a worker that another start would not help
 MOST_RESTARTS = 20  # of a worker that dies under us: more than any folder of killer images deserves
 
 
@@ -52,11 +55,12 @@ class Progress:
         return self.tagged + self.review + self.failed
 
 
-def read_progress(engine: Engine, run_id: int) -> Progress:
-    """Where a run stands now."""
+def read_progress(engine: Engine, enqueued: Enqueued) -> Progress:
+    """Where a run stands now. It is finished when no image of its folders waits, though a later run took it over."""
     with reading(engine) as session:
-        run = session.get_one(Run, run_id)
-        return Progress(run.due, run.tagged, run.review, run.failed, run.finished_at is not None)
+        run = session.get_one(Run, enqueued.run_id)
+        finished = run.finished_at is not None and not count_waiting(session, enqueued.parts)
+        return Progress(run.due, run.tagged, run.review, run.failed, finished)
 
 
 class Crew:
@@ -81,17 +85,24 @@ class Crew:
         self._log = settings.home / "worker.log"  # of the worker started here; begun anew each time
 
     def __enter__(self) -> Self:
+        try:
+            self._begin()
+        except BaseException:
+            self._exits.close()
+            raise
+        return self
+
+    def _begin(self) -> None:
         if not self._settings.redis_url:
             if not self._take_home():
                 self._say(f"the work is done by {self._lock.holder()}")
-            return self
+            return
         self._connect(self._settings.redis_url)
         living = self._living()
         if living:
             self._say(f"{len(living)} worker(s) at work: {', '.join(living)}")
         else:
             self._start_worker()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -104,9 +115,9 @@ class Crew:
         Raises:
             BrokerUnreachableError: Redis does not answer; the next call tries again.
         """
-        if self._worker is not None and self._worker.poll() is not None:
+        if self._worker is not None and (code := self._worker.poll()) is not None:
             self._restarts += 1
-            if self._restarts > MOST_RESTARTS:
+            if code == WRONG_USAGE or self._restarts > MOST_RESTARTS:
                 raise UsageError(f"the worker ended {self._restarts} times; its log is {self._log}")
             self._start_worker()
         elif self._worker is None and self._settings.redis_url and not self._living():
@@ -163,10 +174,12 @@ class Crew:
         self._worker.wait()
         with writing(self._engine) as session:
             note_stopped(session, self._name)
+            if self._settings.is_local and not self._settings.redis_url:
+                release_all_leases(session, on_purpose=True)
 
 
 def wait_for_run(
-    engine: Engine, crew: Crew, run_id: int, *, show: Callable[[Progress], None], say: Callable[[str], None]
+    engine: Engine, crew: Crew, enqueued: Enqueued, *, show: Callable[[Progress], None], say: Callable[[str], None]
 ) -> Progress:
     """Where the run stands when it is done.
 
@@ -174,7 +187,7 @@ def wait_for_run(
         show: called with each change of its progress.
         say: told when nothing moved for a long time: a worker that is connected is not always one that works.
     """
-    last = read_progress(engine, run_id)
+    last = read_progress(engine, enqueued)
     changed_at = told_at = time.monotonic()
     dispatched_at = 0.0
     while not last.finished:
@@ -188,7 +201,7 @@ def wait_for_run(
                     say(f"{error}; trying again")
                     told_at = now
             dispatched_at = now
-        progress = read_progress(engine, run_id)
+        progress = read_progress(engine, enqueued)
         if progress != last:
             last, changed_at = progress, now
         elif now - max(changed_at, told_at) > SILENCE_S:

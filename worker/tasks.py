@@ -4,6 +4,8 @@ The logic stands in `worker.classifying` and `worker.nightly`.
 """
 
 import logging
+import math
+import signal
 import time
 from functools import cached_property
 
@@ -19,6 +21,7 @@ from worker.settings import Settings
 
 log = logging.getLogger(__name__)
 
+HANG_S = 5  # beyond the lease: a database that is slow to answer is no hung decode
 AWAY_PAUSE_S = 1.0  # after the database did not answer: the chunk is claimed again when it does
 
 
@@ -69,7 +72,21 @@ class ChunkTask(CatalogTask):
             memory_bytes=settings.image_memory_mb * 1_000_000,
         )
         try:
-            classify_chunk(chunk_id, engine=self._engine, models=self._models, limits=limits, lease_s=settings.lease_s)
+            classify_chunk(
+                chunk_id, engine=self._engine, models=self._models, limits=limits, lease_s=settings.lease_s,
+                progress=lambda: _end_if_silent(settings.lease_s + HANG_S),
+            )  # fmt: skip
         except DatabaseUnreachableError as error:
             log.warning("chunk %s: %s", chunk_id, error)
             time.sleep(AWAY_PAUSE_S)
+        finally:
+            signal.alarm(0)
+
+
+def _end_if_silent(seconds: float) -> None:
+    """End this process by a signal unless called again, or cleared, in time: the pool starts another in its place.
+
+    A decoder that loops in C hears no exception. The lease is lost by then, and the next attempt is a careful one.
+    """
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(math.ceil(seconds))

@@ -11,7 +11,6 @@ from catalog.chunks import (
     LeaseLostError,
     claim_chunk,
     finish_chunk,
-    give_back_chunk,
     has_work,
     hold_lease,
     known_contents,
@@ -113,19 +112,33 @@ def test_an_expired_lease_makes_the_chunk_pending_and_its_token_worthless(shop: 
             hold_lease(session, old, lease_s=10, now=later(13))
         with pytest.raises(LeaseLostError):
             finish_chunk(session, old)
-        give_back_chunk(session, old)
-        session.commit()
     assert chunk(shop, chunk_id).token == new.token
 
 
-def test_a_chunk_given_back_is_pending_and_the_attempt_does_not_count(shop: Shop) -> None:
+def test_an_attempt_that_was_ended_on_purpose_does_not_count(shop: Shop) -> None:
     [chunk_id] = enqueue_images(shop, 1)
-    lease = claim(shop, chunk_id)
-    assert lease is not None
+    assert claim(shop, chunk_id) is not None
     with writing(shop.engine) as session:
-        give_back_chunk(session, lease)
+        assert release_all_leases(session, on_purpose=True) == 1
     row = chunk(shop, chunk_id)
     assert (row.state, row.attempts, row.token, row.published_at) == ("pending", 0, None, None)
+
+
+def test_images_written_are_progress_after_which_earlier_attempts_are_forgotten(shop: Shop) -> None:
+    [chunk_id] = enqueue_images(shop, 1)
+    for number in range(3):
+        lease = claim(shop, chunk_id, now=later(100 * number))
+        with writing(shop.engine) as session:
+            release_expired_leases(session, now=later(100 * number + 50))
+    lease = claim(shop, chunk_id, now=later(400))
+    assert lease is not None
+    assert lease.attempt == 4
+    with writing(shop.engine) as session:
+        hold_lease(session, lease, lease_s=10, now=later(401))
+    assert chunk(shop, chunk_id).attempts == 4
+    with writing(shop.engine) as session:
+        hold_lease(session, lease, lease_s=10, now=later(402), images_written=True)
+    assert chunk(shop, chunk_id).attempts == 1
 
 
 def test_all_leases_are_released_at_once_where_no_worker_lives(shop: Shop) -> None:

@@ -114,12 +114,19 @@ def test_a_vector_of_exact_zeros_and_one_stays_a_distribution() -> None:
     assert decision.confidence == pytest.approx(1 / (1 + 4 * LEAST_PROBABILITY))
 
 
-def test_a_rejected_label_leaves_its_share_to_the_others() -> None:
+def test_a_rejected_label_makes_no_other_one_likelier() -> None:
     decision = decide_on((0.90, 0.09, 0.005, 0.003, 0.002), rejected=(SHIRT,))
-    # What is left: .09 of .10.
-    assert decision.label_id == COAT
-    assert decision.confidence == pytest.approx(0.90)
+    assert (decision.label_id, decision.review_reason) == (None, "unsure")
+    label_id, probability = decision.guesses[0]
+    assert label_id == COAT
+    assert probability == pytest.approx(0.09)
     assert SHIRT not in [label for label, _ in decision.guesses]
+
+
+def test_a_rejected_parent_takes_its_labels_with_it() -> None:
+    decision = decide_on(SURE_SHIRT, rejected=(TOPS,))
+    assert decision.label_id is None
+    assert not {SHIRT, COAT} & {label for label, _ in decision.guesses}
 
 
 def test_a_rejected_parent_is_no_way_out() -> None:

@@ -1,7 +1,9 @@
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from catalog.database import reading, writing
+from catalog.models import Image
 from catalog.overviews import (
     Part,
     count_failures,
@@ -67,5 +69,8 @@ def test_tags_reviews_and_failures_of_a_part_are_counted(example: Shop) -> None:
         assert count_review(session, [Part(1)]) == (2, 1)
         assert count_failures(session, [Part(1)]) == 1
         assert count_failures(session, [Part(2)]) == 0
-        [failure] = list_failures(session, [Part(1)], limit=9)
+        run_id = session.scalars(select(Image.run_id).where(Image.failure_code.is_not(None))).one()
+        assert run_id is not None
+        [failure] = list_failures(session, [Part(1)], run_id=run_id, limit=9)
+        assert list_failures(session, [Part(1)], run_id=run_id + 1, limit=9) == []
     assert (failure["root"], failure["image"], failure["code"]) == ("/photos", "sub/c.jpg", "truncated")

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, select, text, update
 
 from catalog.chunks import ChunkFiller
 from catalog.database import reading, writing
+from catalog.model_versions import promote
 from catalog.models import Chunk, Image, Product, Run, Source, Tag
 from catalog.registering import (
     PERMANENT_FAILURES,
@@ -12,6 +15,7 @@ from catalog.registering import (
     register_images,
     register_source,
 )  # fmt: skip
+from catalog.runs import touch_run
 from catalog.tags import lock_products
 from tests.catalog.shop import NOW, SURE_BOOT, SURE_COAT, SURE_SHIRT, TRUNCATED, Shop, later, photo, product_id
 
@@ -194,3 +198,47 @@ def add_image_without_waiting(engine: Engine) -> None:
                 registered_at=NOW,
             )
         )
+
+
+def test_a_new_sku_rule_reaches_an_image_that_a_worker_has_at_hand(shop: Shop) -> None:
+    shop.enqueue(photo("old.jpg"))
+    lease = shop.claim()
+    outcomes = shop.outcomes(lease, {"old.jpg": SURE_SHIRT})
+    shop.enqueue(replace(photo("old.jpg"), sku="new"), now=later(1))
+    shop.write(lease, outcomes, now=later(2))
+    assert shop.shown("new")["tag"] == "Shirt"
+    with reading(shop.engine) as session:
+        assert session.get(Tag, (product_id(session, "old"), "category")) is None
+
+
+def test_a_model_that_is_rolled_back_to_has_its_tags_again_without_inference(shop: Shop) -> None:
+    first = shop.model
+    shop.tag({"a.jpg": SURE_SHIRT})
+    shop.model = shop.add_model("tiny-2")
+    shop.tag({"a.jpg": SURE_BOOT})
+    assert shop.shown("a")["tag"] == "Boot"
+    with writing(shop.engine) as session:
+        promote(session, first, attribute="category", by="anna", now=later(5))
+    shop.model = first
+    _, counts = shop.enqueue_counting(photo("a.jpg"), now=later(6))
+    assert counts == BatchCounts(due=0, unchanged=1, waiting=0)
+    assert shop.shown("a")["tag"] == "Shirt"
+
+
+def test_an_enqueue_that_was_taken_for_killed_goes_on(shop: Shop) -> None:
+    run_id = shop.enqueue(photo("a.jpg"))
+    shop.work({"a.jpg": SURE_SHIRT})
+    with writing(shop.engine) as session:  # closed by another process meanwhile
+        assert session.get_one(Run, run_id).finished_at is not None
+        touch_run(session, run_id, images=1, unchanged=0, due=1, now=later(90))
+        assert session.scalars(select(Run.finished_at).where(Run.id == run_id)).one() is None
+
+
+def test_an_unchanged_category_is_not_written_again(shop: Shop) -> None:
+    files = [replace(photo("a.jpg"), category="Shirt")]
+    shop.enqueue(*files)
+    shop.work({"a.jpg": SURE_SHIRT})
+    with writing(shop.engine) as session:
+        session.execute(update(Tag).values(imported_label_id=None))  # what another write would set anew
+    shop.enqueue(*files, now=later(60))
+    assert shop.tag_row("a").imported_label_id is None

@@ -80,13 +80,12 @@ def test_a_product_without_a_tag_cannot_be_confirmed(shop: Shop) -> None:
         confirm_tag(session, "a", by="anna", now=later(60))
 
 
-def test_a_rejected_label_gives_way_to_the_next_best(shop: Shop) -> None:
+def test_a_rejected_label_is_no_tag_any_more_and_the_product_waits(shop: Shop) -> None:
     shop.tag({"a.jpg": (0.90, 0.09, 0.005, 0.003, 0.002)})
     reject(shop, "a", "Shirt")
     row = shop.shown("a")
-    assert (row["tag"], row["source"]) == ("Coat", "model")
-    assert row["confidence"] == pytest.approx(0.9)
-    assert events_of(shop)[-1] == ("Shirt", "Coat", "model", "tiny-1")
+    assert (row["tag"], row["source"], row["review"]) == (None, None, "unsure")
+    assert events_of(shop)[-1] == ("Shirt", None, "model", "tiny-1")
 
 
 def test_a_rejected_label_does_not_come_back_with_the_next_model(shop: Shop) -> None:

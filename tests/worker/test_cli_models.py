@@ -46,6 +46,9 @@ def test_a_model_is_imported_promoted_used_and_rolled_back(command_line: Command
     # What the first model said is still there: nothing is classified again.
     done = command_line.run("tag", "--json", photos)
     assert json.loads(done.stdout)["unchanged"] == 6
+    # But the tags are the first model's again.
+    assert {row["model"] for row in command_line.rows("find") if row["source"] == "model"} <= {shipped}
+    assert command_line.ask("SELECT DISTINCT model_version_id FROM tag") == [(1,)]
 
 
 def test_another_bundle_of_a_known_name_and_a_net_that_does_not_run_are_refused(

@@ -129,7 +129,7 @@ def test_a_zone_that_is_none_is_one_line(catalog_engine: Engine, zone: str) -> N
 
 def retag_all(engine: Engine) -> tuple[Enqueued, list[str]]:
     said: list[str] = []
-    enqueued = retag(engine, NewRun("retag"), chunk_size=16, say=said.append, progress=lambda _done, _total: None)
+    enqueued = retag(engine, NewRun("retag"), chunk_size=16, say=said.append, progress=lambda _done: None)
     return enqueued, said
 
 

@@ -137,7 +137,7 @@ def refusals(folder: Path) -> list[tuple[list[str], str | None, str]]:
     fine = str(folder / "fine")
     return [
         ([fine, str(folder / "repeated")], None,
-         r"the name 'front' stands in several folders \((A, B|B, A)\).* --sku '.* to take the folder of front\.jpg"),
+         r"the name 'front' stands in several folders \(\S+/(A, \S+/B|B, \S+/A)\).* --sku '.* to take the folder of front\.jpg"),
         ([fine, str(folder / "mixed")], None, r"the name 'x' stands in several folders \((A, \.|\., A)\)"),
         ([fine, str(folder / "nowhere")], None, r".*/nowhere: no such folder or file"),
         ([fine, str(folder / "empty")], None, r".*/empty: no image found; skipped 1: no image by its name"),
@@ -172,4 +172,12 @@ def test_views_of_one_product_in_one_folder_are_no_repetition(catalog_engine: En
     for name in ("A_1.jpg", "A_2.jpg", "A.png", "A.jpg"):
         draw_picture(tmp_path / name)
     (place,) = resolve(catalog_engine, tmp_path)
-    assert survey(place) == 4
+    assert survey([place]) == 4
+
+
+def test_a_name_that_two_folders_of_one_command_repeat_is_refused(catalog_engine: Engine, tmp_path: Path) -> None:
+    draw_picture(tmp_path / "a" / "front.jpg")
+    draw_picture(tmp_path / "b" / "front.jpg")
+    places = [place for name in "ab" for place in resolve(catalog_engine, tmp_path / name)]
+    with pytest.raises(UsageError, match=r"the name 'front' stands in several folders .* --sku"):
+        survey(places)

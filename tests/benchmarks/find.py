@@ -19,9 +19,9 @@ from typing import Any
 from sqlalchemy import Engine, TextClause, bindparam, text
 from sqlalchemy.orm import Session
 
+from catalog.columns import UtcDateTime
 from catalog.database import open_engine, reading, writing
 from catalog.model_versions import ATTRIBUTE, LabelEntry, import_model_version, promote
-from catalog.models import UtcDateTime
 from catalog.queries import find, review_queue
 from catalog.registering import register_source
 from catalog.reports import count_catalog

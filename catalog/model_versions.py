@@ -102,23 +102,22 @@ def promote(session: Session, model_version_id: int, *, attribute: str, by: str,
 
 def current_model_version(session: Session, *, attribute: str = ATTRIBUTE) -> ModelVersion | None:
     """The model version promoted last, or None in a catalog without one."""
-    return session.scalars(
-        select(ModelVersion)
-        .join(Promotion, Promotion.model_version_id == ModelVersion.id)
-        .where(Promotion.attribute == attribute)
-        .order_by(Promotion.id.desc())
-        .limit(1)
-    ).one_or_none()
+    return _promoted(session, attribute, back=0)
 
 
 def previous_model_version(session: Session, *, attribute: str = ATTRIBUTE) -> ModelVersion | None:
     """The model version that was current before the current one was promoted, or None."""
+    return _promoted(session, attribute, back=1)
+
+
+def _promoted(session: Session, attribute: str, *, back: int) -> ModelVersion | None:
+    """The model version of the last promotion, or of the one so many before it."""
     return session.scalars(
         select(ModelVersion)
         .join(Promotion, Promotion.model_version_id == ModelVersion.id)
         .where(Promotion.attribute == attribute)
         .order_by(Promotion.id.desc())
-        .offset(1)
+        .offset(back)
         .limit(1)
     ).one_or_none()
 

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from catalog.model_versions import ATTRIBUTE
 from catalog.models import Image, Label, Product, Source, Tag
+from catalog.statements import fetch_dicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def list_tags(session: Session, parts: Sequence[Part], *, limit: int) -> list[di
         .order_by(Product.sku)
         .limit(limit)
     )
-    return _dicts(session, query)
+    return fetch_dicts(session, query)
 
 
 def count_tags(session: Session, parts: Sequence[Part]) -> list[dict[str, Any]]:
@@ -87,7 +88,7 @@ def count_tags(session: Session, parts: Sequence[Part]) -> list[dict[str, Any]]:
         .group_by(Label.name)
         .order_by(func.count().desc(), func.coalesce(Label.name, ""))  # where NULL sorts, the databases differ
     )
-    return _dicts(session, query)
+    return fetch_dicts(session, query)
 
 
 def count_review(session: Session, parts: Sequence[Part]) -> tuple[int, int]:
@@ -112,7 +113,7 @@ def list_failures(session: Session, parts: Sequence[Part], *, run_id: int, limit
         .order_by(Image.key)
         .limit(limit)
     )  # fmt: skip
-    return _dicts(session, query)
+    return fetch_dicts(session, query)
 
 
 def count_failures(session: Session, parts: Sequence[Part]) -> int:
@@ -120,7 +121,3 @@ def count_failures(session: Session, parts: Sequence[Part]) -> int:
     return session.scalars(
         select(func.count()).select_from(Image).where(_images_of(parts), Image.failure_code.is_not(None))
     ).one()
-
-
-def _dicts(session: Session, query: Executable) -> list[dict[str, Any]]:
-    return [dict(row) for row in session.execute(query).mappings()]

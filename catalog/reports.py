@@ -3,13 +3,14 @@
 from collections import Counter
 from typing import Any
 
-from sqlalchemy import Select, case, func, select, text
+from sqlalchemy import case, func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from catalog.model_versions import ATTRIBUTE, current_model_version
 from catalog.models import Image, Label, ModelVersion, Prediction, Product, RejectedLabel, Source, Tag, TagEvent
 from catalog.queries import NEEDS_REVIEW, fetch_tag
 from catalog.run_queries import count_failures
+from catalog.statements import fetch_dicts
 
 TAG_COUNT_COLUMNS = ("tag", "parent", "products", "by_human", "mean_confidence")
 
@@ -196,7 +197,7 @@ def _rejected(session: Session, product_id: int) -> list[dict[str, Any]]:
         .where(RejectedLabel.product_id == product_id, RejectedLabel.attribute == ATTRIBUTE)
         .order_by(RejectedLabel.rejected_at, Label.name)
     )
-    return _dicts(session, query)
+    return fetch_dicts(session, query)
 
 
 def _images(
@@ -224,7 +225,7 @@ def _images(
             "decided": bool(row["decided"]),
             "content_hash": None if row["content_hash"] is None else row["content_hash"].hex(),
         }
-        for row in _dicts(session, query)
+        for row in fetch_dicts(session, query)
     ]  # fmt: skip
 
 
@@ -241,8 +242,4 @@ def _history(session: Session, product_id: int) -> list[dict[str, Any]]:
         .where(TagEvent.product_id == product_id, TagEvent.attribute == ATTRIBUTE)
         .order_by(TagEvent.id.desc())
     )  # fmt: skip
-    return _dicts(session, query)
-
-
-def _dicts(session: Session, query: Select[*tuple[Any, ...]]) -> list[dict[str, Any]]:
-    return [dict(row) for row in session.execute(query).mappings()]
+    return fetch_dicts(session, query)

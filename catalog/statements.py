@@ -1,8 +1,9 @@
-"""The one statement that the two databases spell alike and SQLAlchemy does not: an upsert."""
+"""What SQLAlchemy leaves to its users: an upsert that both databases take, and rows as dictionaries."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import Executable
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -33,3 +34,8 @@ def upsert(
     else:
         statement = statement.on_conflict_do_nothing(index_elements=list(keys))
     session.execute(statement, list(rows))
+
+
+def fetch_dicts(session: Session, query: Executable) -> list[dict[str, Any]]:
+    """The rows of a query, each by its columns' names."""
+    return [dict(row) for row in session.execute(query).mappings()]

@@ -11,11 +11,8 @@ import click
 from catalog.errors import CatalogError
 from catalog.output import visible
 from training.errors import TrainingError
-from worker.errors import UsageError
+from worker.errors import INTERRUPTED, WRONG_USAGE, UsageError
 from worker.settings import read_settings
-
-USAGE_ERROR = 2
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 # Where each command stands, and its line in --help: known without importing it. A test holds them together.
 COMMANDS = {
@@ -95,11 +92,11 @@ def main() -> None:
         hangtag(standalone_mode=True)
     except (CatalogError, TrainingError, UsageError) as error:
         click.echo(visible(f"hangtag: {error}"), err=True)
-        sys.exit(USAGE_ERROR)
+        sys.exit(WRONG_USAGE)
     except Exception as error:
         # Known by name, so that `hangtag --help` needs no SQLAlchemy: a statement that the database refused.
         reason = getattr(error, "orig", None)
         if reason is None:
             raise
         click.echo(visible(f"hangtag: the database refused: {str(reason).splitlines()[0]}"), err=True)
-        sys.exit(USAGE_ERROR)
+        sys.exit(WRONG_USAGE)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from catalog.output import print_message
+from worker.errors import FAILED, INTERRUPTED
 from worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from worker.enqueueing import Enqueued
 
-FAILED = 1
-INTERRUPTED = 130  # 128 + SIGINT
 LINE_EVERY_S = 5.0  # progress where no terminal is
 
 PATHS = click.argument("paths", nargs=-1, required=True, type=click.Path())

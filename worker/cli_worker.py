@@ -9,7 +9,7 @@ from dataclasses import asdict
 import click
 
 from catalog.output import Form, output_options, print_rows
-from worker.errors import UsageError
+from worker.errors import FAILED, UsageError
 from worker.settings import Settings
 
 BROKERS = ("redis://", "rediss://", "redis+socket://")
@@ -70,7 +70,7 @@ def doctor(settings: Settings, *, form: Form) -> None:
     checks = list(examine(settings, check_broker=lambda url: check_broker(settings, url)))
     print_rows(("name", "ok", "finding"), [asdict(check) for check in checks], form=form)
     if not all(check.ok for check in checks):
-        sys.exit(1)
+        sys.exit(FAILED)
 
 
 def usable_cores() -> int:

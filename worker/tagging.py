@@ -25,7 +25,7 @@ from catalog.workers import living_workers, note_stopped
 from worker.app import CeleryQueue, create_app
 from worker.dispatching import BrokerUnreachableError, dispatch
 from worker.enqueueing import Enqueued
-from worker.errors import UsageError
+from worker.errors import WRONG_USAGE, UsageError
 from worker.home import HomeLock
 from worker.processes import start_child
 from worker.redis_server import embedded_redis
@@ -35,7 +35,6 @@ POLL_S = 0.1  # a row is read this often while waiting
 DISPATCH_S = 0.5  # as often as a worker's own timer
 SILENCE_S = 60.0  # without a finished image for so long, somebody should look
 TELL_EVERY_S = 10.0  # that Redis is away
-WRONG_USAGE = 2  # exit code of a worker that another start would not help
 MOST_RESTARTS = 20  # of a worker that dies under us: more than any folder of killer images deserves
 
 

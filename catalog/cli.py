@@ -6,30 +6,15 @@ every command a `CatalogOpener`, and turns a `CatalogError` into one line and ex
 """
 
 import getpass
-import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import click
 
+from catalog.cli_pages import CatalogOpener, Paging, html_option, paging_options, print_pages, write_sheet
 from catalog.errors import CatalogError
-from catalog.output import Form, output_options, print_message, print_record, print_rows
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from catalog.pages import Page
-
-DEFAULT_ROWS = 50
-
-
-class CatalogOpener(Protocol):
-    """What the root of the command line gives every command."""
-
-    def open_catalog(self) -> "Engine":
-        """The catalog, its schema checked; raises CatalogError."""
-        ...
+from catalog.output import Form, output_options, print_record, print_rows
 
 
 def stored_text(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
@@ -50,19 +35,6 @@ def parse_moment(_context: click.Context, _parameter: click.Parameter, value: st
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
-def paging_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command `--limit`, `--all` and `--cursor`."""
-    for option in (
-        click.option("--cursor", help="Go on where a page ended."),
-        click.option("--all", "everything", is_flag=True, help="Every row, however many."),
-        click.option(
-            "--limit", type=click.IntRange(min=1), default=DEFAULT_ROWS, show_default=True, help="Rows at most."
-        ),
-    ):
-        command = option(command)
-    return command
-
-
 @click.command()
 @click.option("--tag", callback=stored_text, help="A label, or a parent, which finds its labels too.")
 @click.option("--from", "confidence_from", type=click.FloatRange(0, 1), help="The least confidence.")
@@ -73,34 +45,48 @@ def paging_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--since", callback=parse_moment, help="Tagged then or later: 2026-01-31, 2026-01-31T18:00+01:00.")
 @click.option("--review/--no-review", default=None, help="Only what waits for a person, or only what does not.")
 @paging_options
+@html_option
 @output_options
 @click.pass_context
 def find(
     context: click.Context,
     /,
     *,
-    limit: int,
-    everything: bool,
-    cursor: str | None,
+    paging: Paging,
+    html: str | None,
     form: Form,
     **filters: Any,  # noqa: ANN401
 ) -> None:
     """Find products by tag, confidence, source, model, SKU, time or review; surest first."""
     from catalog import queries
 
-    _print_pages(context, queries.FIND_COLUMNS, queries.find, filters, limit, everything, cursor, form)
+    if html is not None:
+        write_sheet(
+            context, html, queries.find, filters, heading="Products found", for_review=False, paging=paging, form=form
+        )
+        return
+    print_pages(context, queries.FIND_COLUMNS, queries.find, filters, paging=paging, form=form)
 
 
 @click.command()
 @paging_options
+@html_option
 @output_options
 @click.pass_context
-def review(context: click.Context, *, limit: int, everything: bool, cursor: str | None, form: Form) -> None:
+def review(context: click.Context, *, paging: Paging, html: str | None, form: Form) -> None:
     """List the products that wait for a person, surest guess first."""
     from catalog import queries
 
+    if html is not None:
+        from catalog.sheets import review_by_mistakes
+
+        write_sheet(
+            context, html, review_by_mistakes, {}, heading="Products that wait for a person", for_review=True,
+            paging=paging, form=form,
+        )  # fmt: skip
+        return
     columns = queries.REVIEW_COLUMNS if form is not Form.PEOPLE else queries.REVIEW_COLUMNS_FOR_PEOPLE
-    _print_pages(context, columns, queries.review_queue, {}, limit, everything, cursor, form)
+    print_pages(context, columns, queries.review_queue, {}, paging=paging, form=form)
 
 
 @click.command()
@@ -114,9 +100,7 @@ def failures(
     context: click.Context,
     /,
     *,
-    limit: int,
-    everything: bool,
-    cursor: str | None,
+    paging: Paging,
     form: Form,
     **filters: Any,  # noqa: ANN401
 ) -> None:
@@ -124,7 +108,7 @@ def failures(
     from catalog import run_queries
 
     columns = run_queries.FAILURE_COLUMNS
-    _print_pages(context, columns, run_queries.failures, filters, limit, everything, cursor, form)
+    print_pages(context, columns, run_queries.failures, filters, paging=paging, form=form)
 
 
 @click.command()
@@ -237,60 +221,3 @@ def _say(
         change(session, current_time(session))
         row = fetch_tag(session, sku)
     print_rows(FIND_COLUMNS, [row], form=form)
-
-
-def _print_pages(
-    context: click.Context,
-    columns: Sequence[str],
-    ask: "Callable[..., Page]",
-    filters: dict[str, Any],
-    limit: int,
-    everything: bool,
-    cursor: str | None,
-    form: Form,
-) -> None:
-    """Print rows as they come, a page's worth at a time; then say on stderr how to see the next ones."""
-    from catalog.database import reading
-    from catalog.pages import walk_rows
-
-    opener: CatalogOpener = context.obj
-    next_cursor: str | None = None
-    empty = True
-
-    def rows() -> Iterator[dict[str, Any]]:
-        nonlocal next_cursor, empty
-        for page in walk_rows(
-            lambda size, after: ask(session, **filters, limit=size, cursor=after),
-            limit=None if everything else limit,
-            cursor=cursor,
-        ):
-            next_cursor = page.next_cursor
-            empty = empty and not page.rows
-            yield from page.rows
-
-    with reading(opener.open_catalog()) as session:
-        print_rows(columns, rows(), form=form)
-    if next_cursor is not None:
-        print_message(f"More: {_next_command(context, next_cursor)}")
-    elif empty and form is Form.PEOPLE:
-        print_message("Nothing found.")
-
-
-def _next_command(context: click.Context, cursor: str) -> str:
-    """The command as it was typed, with the cursor of the next page."""
-    words = context.command_path.split()
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        source = context.get_parameter_source(name)
-        if source is not click.core.ParameterSource.COMMANDLINE or name == "cursor":
-            continue
-        value = context.params.get(name)
-        if isinstance(parameter, click.Option) and parameter.is_flag:
-            words.append(parameter.opts[0] if value is not False else parameter.secondary_opts[0])
-        else:
-            words += [parameter.opts[0], _as_typed(value)]
-    return " ".join(shlex.quote(word) for word in [*words, "--cursor", cursor])
-
-
-def _as_typed(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)

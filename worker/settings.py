@@ -10,6 +10,8 @@ from worker.errors import UsageError
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from catalog.sheets import Sheet
+
 PREFIX = "HANGTAG_"
 MAX_LEASE_S = 86_400  # what died a day ago and was not seen is no lease any more
 
@@ -69,6 +71,16 @@ class Settings:
         engine = self.open_database()
         require_newest(engine)
         return engine
+
+    def draw_contact_sheet(self, file: str, sheet: "Sheet") -> tuple[int, int]:
+        """Write a contact sheet as a page; its size in bytes, and how many products are without a picture on it.
+
+        Raises:
+            UsageError: the file cannot be written.
+        """
+        from worker.cli_sheet import draw_contact_sheet  # noqa: PLC0415  (`hangtag find` needs no Pillow)
+
+        return draw_contact_sheet(self, file, sheet)
 
 
 def make_folder(folder: Path) -> None:

@@ -13,6 +13,7 @@ from catalog import cli
 from catalog.database import reading, writing
 from catalog.errors import CatalogError
 from catalog.queries import FIND_COLUMNS
+from catalog.sheets import Sheet
 from catalog.tags import correct_tag
 from tests.catalog.shop import SURE_SHIRT, Shop, later, photo
 from tests.catalog.test_queries import fill_at_random
@@ -45,9 +46,9 @@ def example(shop: Shop) -> Shop:
     return fill(shop)
 
 
-def run(shop: Shop, line: str) -> Result:
+def run(shop: Shop, line: str, *, opener: Opener | None = None) -> Result:
     """A command as it is typed after `hangtag`; CatalogError is left to the caller, as it is to the root."""
-    result = CliRunner().invoke(hangtag, shlex.split(line), obj=Opener(shop.engine), prog_name="hangtag")
+    result = CliRunner().invoke(hangtag, shlex.split(line), obj=opener or Opener(shop.engine), prog_name="hangtag")
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
@@ -124,6 +125,31 @@ def test_all_walks_every_page(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> No
     result = run(shop, "find --limit 20 --csv")
     assert len(result.stdout.splitlines()) == 21
     assert "--limit 20 --csv --cursor" in result.stderr
+
+
+def test_a_contact_sheet_is_drawn_from_the_rows_and_the_next_one_is_named(example: Shop) -> None:
+    drawn: list[tuple[str, Sheet]] = []
+
+    class Drawer(Opener):
+        def draw_contact_sheet(self, file: str, sheet: Sheet) -> tuple[int, int]:
+            drawn.append((file, sheet))
+            return 1_000_000 * sheet.products, 1
+
+    line, walked = "review --limit 3 --html sheet.html", []
+    while line:
+        result = run(example, line, opener=Drawer(example.engine))
+        assert (result.exit_code, result.stdout) == (0, "")
+        file, sheet = drawn.pop()
+        assert (file, sheet.question) == ("sheet.html", "hangtag review --limit 3")
+        walked += [product.sku for group in sheet.groups for product in group.products]
+        first, *rest = result.stderr.splitlines()
+        assert (
+            first == f"sheet.html: {'3 products' if rest else '1 product'}, 1 without a picture, {sheet.products}.0 MB"
+        )
+        if rest:
+            assert rest[0] == "4 products wait in all; a page with --all would have about 4.0 MB"
+        line = rest[1].partition("More: hangtag ")[2] if rest else ""
+    assert walked == ["parent", "two", "watch", "unsure"]
 
 
 def test_failures_and_review_are_handed_out_in_pages_too(example: Shop) -> None:

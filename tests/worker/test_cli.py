@@ -14,7 +14,7 @@ from tests.worker.command_line import HANGTAG, CommandLine
 from tests.worker.pictures import draw_picture
 from worker.cli import COMMANDS, hangtag, main
 
-HEAVY = ("tensorflow", "keras", "celery", "kombu", "ai_edge_litert", "PIL", "numpy", "alembic")
+HEAVY = ("tensorflow", "keras", "celery", "kombu", "ai_edge_litert", "PIL", "numpy", "jinja2", "alembic")
 
 
 def imported(line: CommandLine, *words: str) -> set[str]:

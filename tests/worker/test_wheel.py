@@ -59,6 +59,8 @@ def test_the_wheel_works_beside_a_shops_own_catalog_folder(
     assert "empty -> " in run("db", "upgrade")
     assert "as it should be" in run("db", "check")
     assert json.loads(run("tag", "--json", photos.name))["images"] == 8
+    run("find", "--html", "sheet.html")  # its template travels in the wheel
+    assert "<!DOCTYPE html>" in (shop / "sheet.html").read_text(encoding="utf-8")
     script = subprocess.run(
         [sys.executable, installed / "bin" / "hangtag", "find", "--json"], cwd=shop,
         env=command_line.environment | {"PYTHONPATH": str(installed)}, capture_output=True, text=True, check=False,

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from training.flat_field import LUMA
+
 _Pixels = NDArray[np.uint8]
 
 
@@ -56,3 +58,24 @@ def erase_randomly(images: _Pixels, rng: Generator, *, share: float, max_area: f
     for i in np.flatnonzero(chosen).tolist():
         erased[i, top[i] : top[i] + rows[i], left[i] : left[i] + columns[i]] = grays[i]
     return erased
+
+
+def recolour_randomly(
+    images: _Pixels, rng: Generator, *, light: float, gray_share: float, swap_share: float
+) -> _Pixels:
+    """Images in other light and other colours; 0, the background, stays 0.
+
+    Each is made up to `light` brighter or darker (0.3: by factors of 0.77 to 1.3), its colours among themselves by a
+    third of that. A `gray_share` of the images loses its colours, in a `swap_share` red, green and blue trade places.
+    """
+    count, *_, channels = images.shape
+    factors = np.exp(rng.uniform(-1, 1, (count, 1)) * np.log1p(light))
+    factors = factors * np.exp(rng.uniform(-1, 1, (count, channels)) * np.log1p(light) / 3)
+    changed = images * factors[:, None, None, :].astype(np.float32)
+    if channels > 1:
+        gray = rng.random(count) < gray_share
+        changed[gray] = (changed[gray] @ LUMA)[..., None]
+        swapped = rng.random(count) < swap_share
+        changed[swapped] = changed[swapped][..., rng.permutation(channels)]
+    recoloured: _Pixels = np.minimum(changed, 255.0).astype(np.uint8)
+    return recoloured

@@ -10,7 +10,7 @@ import gzip
 import hashlib
 import struct
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -74,6 +74,20 @@ class LabelledImages:
     def select(self, indices: NDArray[np.int64]) -> LabelledImages:
         """The images at `indices`, in their order."""
         return LabelledImages(self.images[indices], self.targets[indices])
+
+
+@dataclass(frozen=True)
+class WeightedImages(LabelledImages):
+    """Images of which some are to be seen more often than others: `weights`, float64 (n,), in proportion to that."""
+
+    weights: NDArray[np.float64]
+
+
+def join_images(sets: Sequence[LabelledImages]) -> LabelledImages:
+    """Several sets of images of one shape as one."""
+    return LabelledImages(
+        np.concatenate([each.images for each in sets]), np.concatenate([each.targets for each in sets])
+    )
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from training.bundle import BundleError, InputSpec
 from training.decoding import FORMATS, ImageError, Pixels, decode_photo
 from training.flat_field import flatten_field
+from training.item_view import view_item
 
 __all__ = ["FORMATS", "PREPROCESSINGS", "ImageError", "check_preprocessing", "prepare_photo"]
 
@@ -22,10 +23,14 @@ class Preprocessing:
     """`apply` turns an upright photo into the net's input; it wants `oversampling` times the net's side to work on."""
 
     apply: Callable[[Pixels, InputSpec], Pixels]
-    oversampling: int
+    oversampling: float
 
 
-PREPROCESSINGS: Mapping[str, Preprocessing] = {"flat-field/1": Preprocessing(flatten_field, oversampling=2)}
+PREPROCESSINGS: Mapping[str, Preprocessing] = {
+    "flat-field/1": Preprocessing(flatten_field, oversampling=2),
+    # 1.6 of 40 pixels: 400x533 is decoded at an eighth, four times as quick as at a quarter.
+    "item-view/1": Preprocessing(view_item, oversampling=1.6),
+}
 
 
 def prepare_photo(data: bytes, spec: InputSpec, preprocessing: str, *, max_pixels: int) -> Pixels:
@@ -35,7 +40,7 @@ def prepare_photo(data: bytes, spec: InputSpec, preprocessing: str, *, max_pixel
     """
     check_preprocessing(preprocessing)
     chosen = PREPROCESSINGS[preprocessing]
-    working_px = chosen.oversampling * max(spec.height, spec.width)
+    working_px = round(chosen.oversampling * max(spec.height, spec.width))
     return chosen.apply(decode_photo(data, working_px=working_px, max_pixels=max_pixels), spec)
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from training.augmentation import erase_randomly, flip_alternately, shift_randomly
+from training.augmentation import erase_randomly, flip_alternately, recolour_randomly, shift_randomly
 
 IMAGES = np.random.default_rng(0).integers(1, 256, (300, 12, 10, 1)).astype(np.uint8)
 INDICES = np.arange(300)
@@ -40,3 +40,29 @@ def test_erasing_puts_one_rectangle_of_one_gray_on_a_share_of_the_images() -> No
         assert (box == box[0, 0]).all()
         assert box.size <= 0.25 * 120 * 1.6  # sides are rounded to whole pixels
     assert (erase_randomly(IMAGES, np.random.default_rng(1), share=0, max_area=0.25) == IMAGES).all()
+
+
+def test_other_light_leaves_the_background_and_never_runs_over() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (200, 6, 5, 3)).astype(np.uint8)
+    images[:, :3] = 0
+
+    changed = recolour_randomly(images, np.random.default_rng(1), light=0.3, gray_share=0.0, swap_share=0.0)
+
+    assert (changed[:, :3] == 0).all()
+    factors = changed[:, 3:].sum(axis=(1, 2, 3)) / images[:, 3:].sum(axis=(1, 2, 3))
+    assert 0.7 < factors.min() < 0.85
+    assert 1.05 < factors.max() < 1.35
+    assert (changed.astype(int) - images <= 110).all()  # nothing wrapped from black to white
+
+
+def test_some_images_lose_their_colours_and_in_some_they_trade_places() -> None:
+    red = np.zeros((400, 4, 4, 3), np.uint8)
+    red[..., 0] = 200
+
+    changed = recolour_randomly(red, np.random.default_rng(1), light=0.01, gray_share=0.25, swap_share=0.25)[:, 0, 0]
+
+    gray = (changed.max(axis=1) == changed.min(axis=1)).sum()
+    assert 70 < gray < 130
+    assert (
+        recolour_randomly(red[..., :1], np.random.default_rng(1), light=0.01, gray_share=1, swap_share=1) > 190
+    ).all()

@@ -1,24 +1,58 @@
 """Getting TensorFlow ready, once, before anything imports Keras.
 
-Owns the import and its switches. Commands call `prepare_backend` first; the reading side never does.
+Owns the import, its switches and its chatter. Commands call `prepare_backend` first; the reading side never does.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from training.errors import TrainingError
 
 
-def prepare_backend() -> None:
-    """Set TensorFlow's switches where the user has not. Raises TrainingError where the extra is not installed."""
-    for module in ("tensorflow", "keras"):
+def require_packages(*modules: str) -> None:
+    """Raise TrainingError where one of the extra's packages is not installed; imports none."""
+    for module in modules:
         if importlib.util.find_spec(module) is None:
             raise TrainingError(f"{module} is not installed; training needs it: pip install 'hangtag[training]'")
+
+
+def prepare_backend() -> None:
+    """Set TensorFlow's switches where the user has not, and import it.
+
+    Raises TrainingError where the extra is not installed.
+    """
+    require_packages("tensorflow", "keras")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     # On by default only where the CPU has AVX-512 VNNI or better; with AVX2 alone it doubled the speed of a
     # training step (249 to 597 images/s). The bf16 switch beside it is left alone: without bf16 units in the
     # CPU the same step fell to 36 images/s, and with them the net would be another one than elsewhere.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only: the rest is for TensorFlow's own developers
+    if os.environ["KERAS_BACKEND"] == "tensorflow":
+        with native_messages_silenced():
+            import tensorflow  # noqa: PLC0415 - seconds, for those who train
+
+            tensorflow.zeros(1)  # the first operation announces what the CPU can do, whatever the log level
+
+
+@contextmanager
+def native_messages_silenced() -> Iterator[None]:
+    """Nothing written to descriptor 2 meanwhile: TensorFlow and its converter have no switch for all they say there.
+
+    What goes wrong is raised, and so still seen.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)

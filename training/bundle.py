@@ -24,6 +24,7 @@ from training.errors import TrainingError
 FORMAT = 1
 ARTIFACT_FILE = "model.tflite"
 MANIFEST_FILE = "manifest.json"
+BACKBONE_FILE = "backbone.npz"  # beside the two, for training alone: no worker reads it, no database holds it
 MAX_ARTIFACT_BYTES = 10_000_000  # bundles travel in the database; a net of 294K parameters takes 0.3 MB
 MAX_INPUT_SIDE = 1024  # pixels; far above any net that fits the artifact's limit, and bounds a batch's memory
 
@@ -144,13 +145,28 @@ def read_bundle(folder: Path) -> Bundle:
         raise BundleError(f"{folder}: {error}") from None
 
 
-def write_bundle(bundle: Bundle, folder: Path) -> None:
-    """Write `bundle` as `folder`, whole or not at all; an older bundle there is replaced.
+def read_backbone_file(folder: Path) -> bytes | None:
+    """What lies beside a bundle for other nets to start from, or None. Raises BundleError where it cannot be read."""
+    try:
+        return (folder / BACKBONE_FILE).read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BundleError(f"{folder / BACKBONE_FILE}: {error.strerror}") from None
+
+
+def check_destination(folder: Path) -> None:
+    """Raise BundleError where `folder` is there and holds something that is no bundle."""
+    if folder.exists() and not (folder / MANIFEST_FILE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BundleError(f"{folder} is there and is not a bundle; it is left as it is")
+
+
+def write_bundle(bundle: Bundle, folder: Path, *, backbone: bytes | None = None) -> None:
+    """Write `bundle`, and a `backbone` beside it, as `folder`, whole or not at all; an older bundle is replaced.
 
     Raises BundleError where `folder` holds something that is no bundle, or cannot be written.
     """
-    if folder.exists() and not (folder / MANIFEST_FILE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BundleError(f"{folder} is there and is not a bundle; it is left as it is")
+    check_destination(folder)
     folder = folder.resolve()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -164,18 +180,35 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
         document = _manifest_as_json(bundle.manifest, bundle.artifact)
         text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
         (new / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
-        if folder.exists():
-            folder.rename(workshop / "old")
-        new.rename(folder)
+        if backbone is not None:
+            (new / BACKBONE_FILE).write_bytes(backbone)
+        _replace_folder(folder, new, workshop / "old")
     except OSError as error:
         raise BundleError(f"{folder} cannot be written: {error.strerror}") from None
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
 
 
+def _replace_folder(folder: Path, new: Path, old: Path) -> None:
+    """`new` in the place of `folder`, which becomes `old`; where that fails, `folder` is as it was."""
+    if folder.exists():
+        folder.rename(old)
+    try:
+        new.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+
+
+def shipped_folder() -> Path:
+    """Where the bundle that comes with the package lies."""
+    return Path(__file__).parent / "bundles" / "default"
+
+
 def shipped_bundle() -> Bundle:
     """The bundle that comes with the package."""
-    return read_bundle(Path(__file__).parent / "bundles" / "default")
+    return read_bundle(shipped_folder())
 
 
 class _Reader:

@@ -6,12 +6,15 @@ net was not trained on, never on a test set. Works on plain arrays; knows no net
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from training.classifier import softmax
 
 ERROR_BINS = 15  # equal-width, as in Guo et al.; figures of other bin counts cannot be compared with theirs
+PRIOR_ANSWERS = 20  # a shop with 500 photos has some seven answers a label to choose from: these must not decide alone
 
 _Floats = NDArray[np.float64]
 
@@ -46,23 +49,39 @@ def measure_calibration_error(confidences: _Floats, right: NDArray[np.bool_]) ->
     return float(np.abs(gaps).sum() / len(confidences))
 
 
-def choose_threshold(confidences: _Floats, right: NDArray[np.bool_], *, precision: float, floor: float) -> float:
-    """The lowest threshold >= `floor` at which answers from it on are right in at least `precision` of cases.
+def choose_threshold(
+    confidences: _Floats,
+    right: NDArray[np.bool_],
+    mine: NDArray[np.bool_],
+    *,
+    precision: float,
+    floor: float,
+) -> float:
+    """The lowest threshold >= `floor` at which the answers of one label, `mine` among all, are right in `precision`.
 
-    Counted with one wrong answer more than seen, so that a threshold resting on ten lucky images is not taken
-    for sure. 1.0 where no threshold will do: nothing of this label is tagged without a person.
+    How right they are from a threshold on is estimated in two steps, so that few answers are not taken for sure
+    (empirical Bayes): all labels' answers from there on, and PRIOR_ANSWERS more that are as right as their calibrated
+    confidences say; then the label's own, and PRIOR_ANSWERS more that are as right as all labels'. With hundreds of
+    answers its own decide, with five nearly all's. 1.0 where no threshold will do.
     """
-    order = np.argsort(-confidences, kind="stable")
-    taken = np.arange(1, len(order) + 1)
-    wrong = np.cumsum(~right[order])
-    good = (taken - wrong) / (taken + 1) >= precision
-    # Equal confidences are in or out together: only the last of each can be the lowest one taken.
-    sorted_confidences = confidences[order]
-    last = np.append(sorted_confidences[1:] != sorted_confidences[:-1], True)[: len(order)]
-    candidates = np.flatnonzero(good & last)
-    if len(candidates) == 0:
+    candidates = np.unique(confidences[mine])
+    ones = np.ones(len(confidences))
+    own_taken, own_right = _sum_from(candidates, confidences[mine], ones[mine], right[mine])
+    all_taken, all_right, all_sure = _sum_from(candidates, confidences, ones, right, confidences)
+    of_all = (all_right + PRIOR_ANSWERS * all_sure / all_taken) / (all_taken + PRIOR_ANSWERS)
+    of_own = (own_right + PRIOR_ANSWERS * of_all) / (own_taken + PRIOR_ANSWERS)
+    good = np.flatnonzero(of_own >= precision)
+    if len(good) == 0:
         return 1.0
-    return float(np.clip(np.floor(sorted_confidences[candidates[-1]] * 1e4) / 1e4, floor, 1.0))
+    return float(np.clip(np.floor(candidates[good[0]] * 1e4) / 1e4, floor, 1.0))
+
+
+def _sum_from(thresholds: _Floats, confidences: _Floats, *values: NDArray[Any]) -> list[_Floats]:
+    """For each of `values` its sum over the answers from each threshold on."""
+    order = np.argsort(confidences)
+    below = np.searchsorted(confidences[order], thresholds, side="left")
+    sums = [np.concatenate([[0.0], np.cumsum(value[order], dtype=np.float64)]) for value in values]
+    return [running[-1] - running[below] for running in sums]
 
 
 def _log_loss(logits: _Floats, targets: NDArray[np.int64], temperature: float) -> float:

@@ -7,7 +7,6 @@ label where it reaches its threshold, else its parent where that one does, and n
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from training.bundle import Bundle, JsonValue, Manifest
 from training.calibration import measure_calibration_error
 from training.classifier import Classifier, Probabilities
 from training.errors import TrainingError
+from training.labels import read_table
 from training.preprocessing import ImageError, prepare_photo
 
 BATCH_IMAGES = 256  # prepared photos held at a time; 0.2 MB of 28x28 pixels
@@ -79,28 +79,26 @@ class Evaluation:
         return values | {"per_label": scores}
 
 
+@dataclass(frozen=True)
+class Tags:
+    """What each row would be tagged: number of its top label, and whether that one or its parent is sure enough."""
+
+    top: NDArray[np.int64]
+    by_label: NDArray[np.bool_]
+    by_parent: NDArray[np.bool_]
+
+
 def read_labels(csv_path: Path, *, image_column: str, label_column: str) -> list[LabelledImage]:
     """The rows of a CSV; paths are absolute or relative to it, an empty label is None.
 
     Raises TrainingError where the file or a column is not there.
     """
-    try:
-        with csv_path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            columns = list(reader.fieldnames or ())
-            for column in (image_column, label_column):
-                if column not in columns:
-                    raise TrainingError(f"{csv_path} has no column {column!r}; it has {', '.join(columns) or 'none'}")
-            return [
-                _read_row(row, csv_path, reader.line_num, image_column=image_column, label_column=label_column)
-                for row in reader
-            ]
-    except OSError as error:
-        raise TrainingError(f"{csv_path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise TrainingError(f"{csv_path} is not UTF-8") from None
-    except csv.Error as error:
-        raise TrainingError(f"{csv_path} is not a CSV file: {error}") from None
+    rows = []
+    for line, texts in read_table(csv_path, (image_column, label_column)):
+        if not texts[image_column]:
+            raise TrainingError(f"{csv_path}, line {line}: no image in column {image_column!r}")
+        rows.append(LabelledImage(csv_path.parent / texts[image_column], texts[label_column] or None))
+    return rows
 
 
 def evaluate_bundle(
@@ -129,9 +127,19 @@ def measure_answers(
     """The measures of answers that are there: probabilities (rows, labels), a row of nan where the photo failed,
     and each row's label number, -1 where it has none.
     """
+    return measure_tags(manifest, probabilities, choose_tags(manifest, probabilities), targets, failures)
+
+
+def measure_tags(
+    manifest: Manifest,
+    probabilities: Probabilities,
+    tags: Tags,
+    targets: NDArray[np.int64],
+    failures: Sequence[Failure],
+) -> Evaluation:
+    """The same for tags that are chosen already, by whatever thresholds."""
     failed = np.isnan(probabilities[:, 0])
     groups = _number_groups(manifest)
-    tags = _choose_tags(manifest, np.where(failed[:, None], 0.0, probabilities), groups)
     labelled = targets >= 0
     answered = labelled & ~failed
     right = answered & (tags.top == targets)
@@ -157,6 +165,22 @@ def measure_answers(
         else None,
         failures=failures,
     )
+
+
+def choose_tags(manifest: Manifest, probabilities: Probabilities) -> Tags:
+    """The catalog's rule for one image, for each row of probabilities; a row of nan, which failed, gets no tag."""
+    failed = np.isnan(probabilities[:, 0])
+    probabilities = np.where(failed[:, None], 0.0, probabilities)
+    groups = _number_groups(manifest)
+    top = probabilities.argmax(axis=1)
+    may_be_tagged = np.array([label.name != manifest.other for label in manifest.labels])[top] & ~failed
+    thresholds = np.array([label.threshold for label in manifest.labels])
+    by_label = may_be_tagged & (probabilities.max(axis=1) >= thresholds[top])
+    parent_sums = np.where(groups == groups[top][:, None], probabilities, 0.0).sum(axis=1)
+    parent_thresholds = {parent.name: parent.threshold for parent in manifest.parents}
+    # Above every probability where there is no parent to fall back on.
+    needed = np.array([parent_thresholds[label.parent] if label.parent else np.inf for label in manifest.labels])
+    return Tags(top, by_label, may_be_tagged & ~by_label & (parent_sums >= needed[top]))
 
 
 def describe_evaluation(evaluation: Evaluation) -> str:
@@ -186,15 +210,6 @@ def describe_evaluation(evaluation: Evaluation) -> str:
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}"
-
-
-def _read_row(
-    row: Mapping[str, str | None], csv_path: Path, line: int, *, image_column: str, label_column: str
-) -> LabelledImage:
-    image = row[image_column]
-    if not image:
-        raise TrainingError(f"{csv_path}, line {line}: no image in column {image_column!r}")
-    return LabelledImage(csv_path.parent / image, (row[label_column] or "").strip() or None)
 
 
 def _check_rows(manifest: Manifest, rows: Sequence[LabelledImage]) -> None:
@@ -240,15 +255,6 @@ def _prepare(path: Path, manifest: Manifest, max_pixels: int) -> NDArray[np.uint
     return prepare_photo(data, manifest.input, manifest.preprocessing, max_pixels=max_pixels)
 
 
-@dataclass(frozen=True)
-class _Tags:
-    """What each row would be tagged: number of its top label, and whether that one or its parent is sure enough."""
-
-    top: NDArray[np.int64]
-    by_label: NDArray[np.bool_]
-    by_parent: NDArray[np.bool_]
-
-
 def _number_groups(manifest: Manifest) -> NDArray[np.int64]:
     """For each label the number of its parent, or one of its own where it has none."""
     names = {parent.name: number for number, parent in enumerate(manifest.parents)}
@@ -258,20 +264,6 @@ def _number_groups(manifest: Manifest) -> NDArray[np.int64]:
             for index, label in enumerate(manifest.labels)
         ]
     )
-
-
-def _choose_tags(manifest: Manifest, probabilities: Probabilities, groups: NDArray[np.int64]) -> _Tags:
-    """The catalog's rule for one image. Rows of zeros, which failed, reach no threshold but one of zero: excluded."""
-    top = probabilities.argmax(axis=1)
-    present = probabilities.any(axis=1)
-    may_be_tagged = np.array([label.name != manifest.other for label in manifest.labels])[top] & present
-    thresholds = np.array([label.threshold for label in manifest.labels])
-    by_label = may_be_tagged & (probabilities.max(axis=1) >= thresholds[top])
-    parent_sums = np.where(groups == groups[top][:, None], probabilities, 0.0).sum(axis=1)
-    parent_thresholds = {parent.name: parent.threshold for parent in manifest.parents}
-    # Above every probability where there is no parent to fall back on.
-    needed = np.array([parent_thresholds[label.parent] if label.parent else np.inf for label in manifest.labels])
-    return _Tags(top, by_label, may_be_tagged & ~by_label & (parent_sums >= needed[top]))
 
 
 def _score_labels(manifest: Manifest, targets: NDArray[np.int64], answers: NDArray[np.int64]) -> dict[str, LabelScore]:

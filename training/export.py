@@ -14,6 +14,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from training.backend import native_messages_silenced
+
 REPRESENTATIVE_IMAGES = 500  # ranges of activations settle after a few hundred images
 
 
@@ -39,7 +41,7 @@ def convert_to_int8(model: keras.Model, images: NDArray[np.uint8]) -> bytes:
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.uint8
     converter.inference_output_type = tf.int8
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), native_messages_silenced():
         # The converter warns of missing statistics before it collects them, and prints where its scratch file is.
         warnings.simplefilter("ignore")
         return bytes(converter.convert())

@@ -14,7 +14,7 @@ from training.export import convert_to_int8
 def build_net(spec: InputSpec, *, labels: int, seed: int = 3) -> keras.Model:
     """An untrained net with answers far enough apart to compare."""
     keras.utils.set_random_seed(seed)
-    net = build_conv_pool_net(spec, labels=labels, stem_width=4, widths=(8,))
+    net = build_conv_pool_net(spec, labels=labels, stem_width=4, blocks=((8, 1),))
     kernel, bias = net.layers[-1].get_weights()
     net.layers[-1].set_weights([kernel * 4, np.linspace(-1, 1, len(bias))])
     return net

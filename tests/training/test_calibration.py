@@ -30,28 +30,60 @@ def test_the_calibration_error_of_certain_answers_and_of_none() -> None:
     assert measure_calibration_error(np.zeros(0), np.zeros(0, bool)) == 0
 
 
-def test_the_threshold_is_the_lowest_that_keeps_the_precision() -> None:
-    confidences = np.linspace(0.999, 0.5, 200)
-    right = np.ones(200, bool)
-    right[150:] = False
+def choose_for(mine: np.ndarray, confidences: np.ndarray, right: np.ndarray, *, precision: float = 0.9) -> float:
+    return choose_threshold(confidences, right, mine, precision=precision, floor=0.5)
 
-    threshold = choose_threshold(confidences, right, precision=0.9, floor=0.5)
+
+def test_a_label_with_many_answers_decides_by_its_own() -> None:
+    rng = np.random.default_rng(4)
+    confidences = rng.uniform(0.5, 1, 4000)
+    mine = np.arange(4000) < 1000
+    right = np.where(mine, confidences > 0.8, True)
+
+    assert choose_for(mine, confidences, right) == pytest.approx(0.777, abs=0.02)  # a tenth of those from it on
+    assert choose_for(~mine, confidences, right) < 0.51
+
+
+def test_the_threshold_keeps_the_precision_and_the_floor() -> None:
+    confidences = np.linspace(0.9999, 0.3, 2000)
+    right = np.ones(2000, bool)
+    right[1000:] = False
+    mine = np.ones(2000, bool)
+
+    threshold = choose_for(mine, confidences, right)
 
     taken = confidences >= threshold
-    assert right[taken].mean() >= 0.9
-    assert (right[: taken.sum() + 2]).sum() / (taken.sum() + 3) < 0.9
-    assert choose_threshold(confidences, right, precision=0.9, floor=0.8) == 0.8
+    assert 0.9 <= right[taken].mean() < 0.92
+    assert choose_threshold(confidences, right, mine, precision=0.9, floor=0.8) == 0.8
 
 
-def test_a_precision_out_of_reach_tags_nothing() -> None:
-    assert choose_threshold(np.array([0.9, 0.8]), np.array([False, True]), precision=0.9, floor=0.5) == 1.0
-    assert choose_threshold(np.zeros(0), np.zeros(0, bool), precision=0.9, floor=0.5) == 1.0
-    few = np.full(10, 0.99)  # ten of ten are no proof of 98 in 100
-    assert choose_threshold(few, np.ones(10, bool), precision=0.98, floor=0.5) == 1.0
+def test_a_label_with_few_answers_borrows_from_all() -> None:
+    rng = np.random.default_rng(4)
+    confidences = rng.uniform(0.5, 1, 1000)
+    right = confidences > 0.7
+    few = np.zeros(1000, bool)
+    few[np.flatnonzero(confidences > 0.9)[:4]] = True
+    wrong_few = right & ~few
+
+    assert choose_for(few, confidences, right, precision=0.96) < 1
+    # Four of four wrong: what is borrowed does not make that right.
+    assert choose_for(few, confidences, wrong_few, precision=0.96) == 1.0
+    assert choose_for(np.zeros(1000, bool), confidences, right) == 1.0
+
+
+def test_few_answers_at_all_are_as_right_as_they_say_until_they_show_otherwise() -> None:
+    mine = np.ones(12, bool)
+    sure, unsure = np.full(12, 0.995), np.full(12, 0.9)
+    one_wrong = np.arange(12) > 0
+
+    assert choose_for(mine, sure, mine, precision=0.98) == 0.995
+    assert choose_for(mine, unsure, mine, precision=0.98) == 1.0  # twelve of twelve are no proof of 98 in 100
+    assert choose_for(mine, sure, one_wrong, precision=0.98) == 1.0
+    assert choose_for(np.zeros(0, bool), np.zeros(0), np.zeros(0, bool)) == 1.0
 
 
 def test_equal_confidences_are_in_or_out_together() -> None:
-    confidences = np.array([0.95] * 60 + [0.9] * 40)
-    right = np.array([True] * 80 + [False] * 20)
+    confidences = np.array([0.95] * 600 + [0.9] * 400)
+    right = np.array([True] * 800 + [False] * 200)
 
-    assert choose_threshold(confidences, right, precision=0.95, floor=0.5) == 0.95
+    assert choose_for(np.ones(1000, bool), confidences, right, precision=0.95) == 0.95

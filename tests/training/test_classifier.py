@@ -115,7 +115,9 @@ def test_pixels_of_the_wrong_kind_are_a_mistake_of_the_caller(bundle: Bundle) ->
 
 
 def test_the_shipped_bundle_answers_with_probabilities() -> None:
-    probabilities = Classifier(shipped_bundle()).classify(draw_noise(InputSpec(28, 28, 1), 40))
+    bundle = shipped_bundle()
 
-    assert probabilities.shape == (40, 10)
+    probabilities = Classifier(bundle).classify(draw_noise(bundle.manifest.input, 40))
+
+    assert probabilities.shape == (40, len(bundle.manifest.labels))
     assert probabilities.sum(axis=1) == pytest.approx(1)

@@ -1,5 +1,9 @@
+import contextlib
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -7,9 +11,9 @@ import pytest
 
 from tests.training.nets import build_net
 from training.bundle import InputSpec
-from training.data_sets import LabelledImages
+from training.data_sets import LabelledImages, WeightedImages
 from training.errors import TrainingError
-from training.fitting import Progress, Recipe, fit_net, measure_accuracy, split_validation
+from training.fitting import Progress, Recipe, draw_order, fit_net, measure_accuracy
 
 SPEC = InputSpec(12, 12, 1)
 RECIPE = Recipe(epochs=6, seed=1, batch_images=32)
@@ -47,8 +51,8 @@ def test_a_net_learns_and_says_how_far_it_is() -> None:
     assert measure_accuracy(net, VALIDATION) == history[-1]["validation_accuracy"] > 0.9
     assert history[-1]["loss"] < history[0]["loss"]
     assert [entry["epoch"] for entry in history] == [1, 2, 3, 4, 5, 6]
-    assert len(reports) == 6 * (480 // 32) + 6
-    assert reports[-1] == Progress(6, 6, 15, 15, history[-1]["loss"], history[-1]["validation_accuracy"])
+    assert len(reports) == 6 * (480 // 32)
+    assert reports[-1] == Progress(6, 6, 15, 15, history[-1]["loss"], 0.0, history[-1]["validation_accuracy"])
 
 
 def test_one_recipe_gives_one_net_and_another_seed_another() -> None:
@@ -66,7 +70,7 @@ def test_a_fit_that_ended_early_goes_on_to_the_same_net(tmp_path: Path) -> None:
         pass
 
     def stop(progress: Progress) -> None:
-        if progress.epoch == 2 and progress.step == 7:
+        if progress.epoch == 3 and progress.step == 7:
             raise StoppedError
 
     whole, history, _ = fit()
@@ -75,7 +79,7 @@ def test_a_fit_that_ended_early_goes_on_to_the_same_net(tmp_path: Path) -> None:
         fit_net(build_net(SPEC, labels=3, seed=3), TRAINING, VALIDATION, RECIPE, checkpoint=checkpoint, report=stop)
     resumed, resumed_history, reports = fit(checkpoint=checkpoint, resume=True)
 
-    assert (reports[0].epoch, reports[0].step) == (2, 1)
+    assert (reports[0].epoch, reports[0].step) == (3, 1)
     assert [entry["epoch"] for entry in resumed_history] == [1, 2, 3, 4, 5, 6]
     assert resumed_history[-1]["loss"] == pytest.approx(history[-1]["loss"], abs=1e-3)
     for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
@@ -98,10 +102,114 @@ def test_a_checkpoint_of_another_recipe_or_other_data_is_refused(tmp_path: Path)
     other_data = draw_bars(480, seed=9)
 
     for changed in (replace(recipe, seed=5), replace(recipe, epochs=2), replace(recipe, peak_learning_rate=0.2)):
-        with pytest.raises(TrainingError, match=r"c.npz is of another recipe or other data"):
+        with pytest.raises(TrainingError, match=r"c.npz is of another recipe, other data or another backbone"):
             fit(changed, checkpoint=checkpoint, resume=True)
-    with pytest.raises(TrainingError, match=r"c.npz is of another recipe or other data"):
+    with pytest.raises(TrainingError, match=r"c.npz is of another recipe, other data or another backbone"):
         fit(recipe, checkpoint=checkpoint, resume=True, training=other_data)
+
+
+def test_a_checkpoint_of_another_backbone_is_refused(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, epochs=1)
+    fit_net(build_net(SPEC, labels=3), TRAINING, VALIDATION, recipe, checkpoint=tmp_path / "c.npz", origin="a")
+
+    with pytest.raises(TrainingError, match="another backbone; leave out --resume"):
+        fit_net(
+            build_net(SPEC, labels=3),
+            TRAINING,
+            VALIDATION,
+            recipe,
+            checkpoint=tmp_path / "c.npz",
+            origin="b",
+            resume=True,
+        )
+
+
+def test_a_fit_that_ended_within_an_epoch_goes_on_within_it(tmp_path: Path) -> None:
+    class StoppedError(Exception):
+        pass
+
+    def stop(progress: Progress) -> None:
+        if (progress.epoch, progress.step) == (2, 9):
+            raise StoppedError
+
+    recipe = replace(RECIPE, epochs=3)
+    whole, history, _ = fit(recipe)
+    options: dict[str, Any] = {"checkpoint": tmp_path / "c.npz", "checkpoint_every_s": 0.0}
+    with pytest.raises(StoppedError):
+        fit_net(build_net(SPEC, labels=3), TRAINING, VALIDATION, recipe, report=stop, **options)
+    resumed, resumed_history, reports = fit(recipe, checkpoint=tmp_path / "c.npz", resume=True)
+
+    assert (reports[0].epoch, reports[0].step) == (2, 10)
+    assert [entry["loss"] for entry in resumed_history] == pytest.approx([entry["loss"] for entry in history], abs=1e-3)
+    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        assert a == pytest.approx(b, abs=1e-3)
+
+
+def test_minutes_end_a_fit_and_are_counted_over_a_resumption(tmp_path: Path) -> None:
+    class StoppedError(Exception):
+        pass
+
+    def stop(progress: Progress) -> None:
+        if progress.step == 6:
+            raise StoppedError
+
+    def run(report: Callable[[Progress], None] | None = None, *, resume: bool = False) -> list[Progress]:
+        seconds = count(0, 3)  # each look at the clock is three seconds later
+        reports: list[Progress] = []
+        with contextlib.suppress(StoppedError):
+            fit_net(
+                build_net(SPEC, labels=3),
+                TRAINING,
+                VALIDATION,
+                replace(RECIPE, minutes=1.0),
+                checkpoint=tmp_path / "c.npz",
+                checkpoint_every_s=0.0,
+                resume=resume,
+                clock=lambda: float(next(seconds)),
+                report=report or reports.append,
+            )
+        return reports
+
+    straight = run()
+    assert len(straight) == 20  # of 3 s each by that clock
+    assert straight[-1].validation_accuracy is not None
+    assert (straight[-1].left_s, straight[-1].epochs) == (0.0, 2)
+    assert straight[4].left_s == pytest.approx(45.0)
+
+    run(stop)
+    assert len(run(resume=True)) == 14
+
+
+def test_rare_labels_are_drawn_more_often_and_none_is_lost() -> None:
+    targets = np.repeat([0, 1], [900, 100])
+
+    data = LabelledImages(np.zeros((1000, 1, 1, 1), np.uint8), targets)
+    drawn = np.concatenate([draw_order(data, replace(RECIPE, balance=0.5), epoch=epoch) for epoch in range(20)])
+
+    assert len(drawn) == 20 * 1000
+    assert (targets[drawn] == 1).mean() == pytest.approx(0.25, abs=0.002)  # sqrt(100) against sqrt(900)
+    assert set(drawn.tolist()) == set(range(1000))
+    assert sorted(draw_order(data, RECIPE, epoch=3).tolist()) == list(range(1000))
+
+
+def test_images_are_drawn_as_often_as_their_weights_say() -> None:
+    weights = np.repeat([0.5, 2.0], [500, 500])
+    data = WeightedImages(np.zeros((1000, 1, 1, 1), np.uint8), np.zeros(1000, np.int64), weights)
+
+    order = draw_order(data, RECIPE, epoch=0)
+
+    assert len(order) == 1000
+    assert (order >= 500).mean() == pytest.approx(0.8, abs=0.002)
+    assert (order == draw_order(data, RECIPE, epoch=0)).all()
+    assert (order != draw_order(data, RECIPE, epoch=1)).any()
+
+
+def test_a_checkpoint_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(TrainingError, match=r"the checkpoint .*c.npz cannot be written") as caught:
+        fit(replace(RECIPE, epochs=1), checkpoint=tmp_path / "file" / "c.npz")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path: Path) -> None:
@@ -112,15 +220,3 @@ def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path: Path) -> None:
         with pytest.raises(TrainingError, match=r"c.npz is not a checkpoint of this program") as caught:
             fit(replace(RECIPE, epochs=1), checkpoint=tmp_path / "c.npz", resume=True)
         assert "\n" not in str(caught.value)
-
-
-def test_the_validation_part_is_held_out_and_chosen_by_the_seed() -> None:
-    data = LabelledImages(np.arange(100, dtype=np.uint8).reshape(100, 1, 1, 1), np.arange(100))
-
-    training, validation = split_validation(data, images=20, seed=4)
-
-    assert sorted([*training.targets.tolist(), *validation.targets.tolist()]) == list(range(100))
-    assert len(validation) == 20
-    assert (validation.images[:, 0, 0, 0] == validation.targets).all()
-    again, other = split_validation(data, images=20, seed=4)[1], split_validation(data, images=20, seed=5)[1]
-    assert again.targets.tolist() == validation.targets.tolist() != other.targets.tolist()

@@ -20,8 +20,9 @@ def import_in_a_child(statement: str) -> set[str]:
     [
         "import training.bundle, training.preprocessing, training.evaluation",
         "from training.bundle import shipped_bundle; from training.classifier import Classifier\n"
-        "import numpy as np; Classifier(shipped_bundle()).classify(np.zeros((1, 28, 28, 1), np.uint8))",
+        "import numpy as np; Classifier(shipped_bundle()).classify(np.zeros((1, 40, 40, 3), np.uint8))",
         "import training.cli",
+        "import training.recalibration, training.shops, training.starts",
     ],
 )
 def test_the_reading_side_imports_no_tensorflow(statement: str) -> None:
@@ -37,11 +38,15 @@ def test_bundles_alone_need_neither_numpy_nor_pillow() -> None:
     assert not modules & {"numpy", "PIL", "ai_edge_litert"}
 
 
-def test_without_the_extra_training_says_what_to_install() -> None:
-    program = (
-        "import sys; sys.modules['tensorflow'] = None\n"
-        "from training.cli import train; train(['fit', '--out', 'never-written'])"
-    )
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["shipped", "--out", "never-written"],
+        ["fit", "none.csv", "--image-column", "a", "--label-column", "b", "--out", "never-written"],
+    ],
+)
+def test_without_the_extra_training_says_what_to_install(words: list[str]) -> None:
+    program = f"import sys; sys.modules['tensorflow'] = None\nfrom training.cli import train; train({words})"
     child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
 
     assert child.returncode == 2

@@ -1,0 +1,77 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.training.nets import draw_noise, make_tiny_bundle
+from training.bundle import Bundle, InputSpec, JsonValue, pack_bundle, shipped_bundle
+from training.classifier import Classifier
+from training.errors import TrainingError
+from training.evaluation import measure_answers
+from training.model_card import PhotoFigures, write_card
+
+SPEC = InputSpec(12, 12, 3)
+CARD = Path(__file__).parents[2] / "docs" / "model-card.md"
+
+
+def make_bundle(seed: int, accuracy: float) -> Bundle:
+    tiny = make_tiny_bundle(SPEC)
+    figures: dict[str, JsonValue] = {
+        "images": 10,
+        "accuracy": accuracy,
+        "calibration_error": 0.02,
+        "recall": {"label 0": accuracy},
+    }
+    metrics: dict[str, JsonValue] = {
+        "recipe": {"seed": seed, "epochs": 2},
+        "parameters": 300,
+        "images": {"training": 50},
+        "precision_aimed_at": {"labels": 0.95, "parents": 0.9875},
+        "test": figures,
+        "held_out_photos": figures,
+    }
+    return pack_bundle(replace(tiny.manifest, metrics=metrics), tiny.artifact)
+
+
+def measure(bundle: Bundle) -> PhotoFigures:
+    images = draw_noise(SPEC, 30)
+    evaluation = measure_answers(bundle.manifest, Classifier(bundle).classify(images), np.arange(30) % 3, [])
+    return PhotoFigures("shop photos", [evaluation])
+
+
+def test_a_card_says_what_the_bundle_is_and_how_right() -> None:
+    bundle = make_bundle(1, 0.8)
+
+    card = write_card([bundle], [measure(bundle)])
+
+    assert card.startswith("# Model card: tiny\n")
+    assert bundle.sha256 in card
+    assert "| Fashion-MNIST, test set | 10 | 80.0 % | 0.020 |" in card
+    assert "One seed (1)" in card
+    assert "### shop photos" in card
+    assert "30 photos, by `hangtag evaluate`" in card
+    assert "| label 0 | pair | 0.50 | 80.0 % | 80.0 % |" in card
+
+
+def test_figures_of_three_seeds_are_a_mean_and_a_deviation() -> None:
+    card = write_card([make_bundle(seed, accuracy) for seed, accuracy in ((1, 0.8), (2, 0.9), (3, 0.85))], [])
+
+    assert "| Fashion-MNIST, test set | 10 | 85.0 ± 5.0 % | 0.020 ± 0.000 |" in card
+    assert "over the seeds 1, 2, 3" in card
+
+
+def test_bundles_of_two_recipes_have_no_card() -> None:
+    other = make_tiny_bundle(SPEC, labels=4)
+
+    with pytest.raises(TrainingError, match="not made by one recipe"):
+        write_card([make_bundle(1, 0.8), other], [])
+
+
+def test_a_bundle_that_lacks_figures_is_named() -> None:
+    with pytest.raises(TrainingError, match=r"the metrics of tiny have no recipe.seed"):
+        write_card([make_tiny_bundle(SPEC)], [])
+
+
+def test_the_card_in_the_documents_is_that_of_the_bundle_that_ships() -> None:
+    assert shipped_bundle().sha256 in CARD.read_text(encoding="utf-8")

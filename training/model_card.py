@@ -1,0 +1,146 @@
+"""The model card of the bundle that comes with the package: what it is, what it was made from, how right it is.
+
+In the manner of Mitchell et al., "Model Cards for Model Reporting" (arXiv:1810.03993). Owns which figures stand in it
+and how deviations over seeds are written; the words are `templates/model_card.md`, the figures come from the bundles
+themselves and from `evaluation`. Imports no TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from training.bundle import Bundle, JsonValue
+from training.errors import TrainingError
+from training.evaluation import Evaluation
+
+# In the words of `hangtag evaluate`, in the order of the table: attribute of an evaluation, and what it says.
+MEASURES: tuple[tuple[str, str], ...] = (
+    ("mean_over_labels", "right, mean over labels"),
+    ("accuracy", "right, of all photos"),
+    ("parent_accuracy", "right by parent"),
+    ("threshold_share", "tagged with a label"),
+    ("threshold_accuracy", "right among these"),
+    ("parent_threshold_share", "tagged with a label or its parent"),
+    ("parent_threshold_accuracy", "right among these"),
+    ("unlabelled_tagged_share", "photos of nothing it knows, tagged all the same"),
+    ("calibration_error", "calibration error"),
+)
+
+
+@dataclass(frozen=True)
+class PhotoFigures:
+    """What `evaluate` found on one set of photos: one evaluation for each bundle, in the order of the bundles."""
+
+    name: str
+    evaluations: Sequence[Evaluation]
+
+    @property
+    def images(self) -> str:
+        """How many photos there are: with a label, and of nothing that the model knows."""
+        first = self.evaluations[0]
+        others = f" and {first.unlabelled:,} of nothing it knows" if first.unlabelled else ""
+        return f"{first.images:,} photos{others}"
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """Each measure in words, and its figure."""
+        return [
+            (words, _describe_shares([getattr(each, name) for each in self.evaluations], error=name.endswith("error")))
+            for name, words in MEASURES
+            if getattr(self.evaluations[0], name) is not None
+        ]
+
+    @property
+    def recalls(self) -> list[tuple[str, str]]:
+        """Each label that photos have, and the share of them that was found."""
+        return [
+            (label, _describe_shares([each.per_label[label].recall for each in self.evaluations]))
+            for label, score in self.evaluations[0].per_label.items()
+            if score.n
+        ]
+
+
+def write_card(bundles: Sequence[Bundle], photos: Sequence[PhotoFigures]) -> str:
+    """The card, Markdown, of the first bundle; the others are the same recipe with other seeds.
+
+    Raises TrainingError where a bundle has other labels or another input than the first.
+    """
+    first = bundles[0].manifest
+    for bundle in bundles[1:]:
+        manifest = bundle.manifest
+        if (manifest.input, [label.name for label in manifest.labels]) != (
+            first.input,
+            [label.name for label in first.labels],
+        ):
+            raise TrainingError(f"{manifest.name} and {first.name} are not made by one recipe")
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - Markdown, of our own words and figures
+    )
+    return environment.get_template("model_card.md").render(
+        manifest=first,
+        sha256=bundles[0].sha256,
+        artifact_bytes=len(bundles[0].artifact),
+        seeds=[_take(bundle, "recipe", "seed") for bundle in bundles],
+        epochs=_take(bundles[0], "recipe", "epochs"),
+        parameters=_take(bundles[0], "parameters"),
+        training_images=_take(bundles[0], "images", "training"),
+        precision=_take(bundles[0], "precision_aimed_at"),
+        ready=[(name, _describe_measures(bundles, key)) for key, name in READY],
+        ready_recalls=[(label.name, _describe_recalls(bundles, label.name)) for label in first.labels],
+        photos=photos,
+    )
+
+
+# Data sets that the bundles' own metrics hold figures of.
+READY: tuple[tuple[str, str], ...] = (
+    ("test", "Fashion-MNIST, test set"),
+    ("held_out_photos", "photos taken at home, senders not trained on"),
+)
+
+
+def _describe_measures(bundles: Sequence[Bundle], key: str) -> tuple[str, str, str]:
+    """How many images, the share that is right, the calibration error."""
+    return (
+        f"{_take(bundles[0], key, 'images'):,}",
+        _describe_shares([_take(bundle, key, "accuracy") for bundle in bundles]),
+        _describe_shares([_take(bundle, key, "calibration_error") for bundle in bundles], error=True),
+    )
+
+
+def _describe_recalls(bundles: Sequence[Bundle], label: str) -> list[str]:
+    columns = []
+    for key, _ in READY:
+        recalls = [_take(bundle, key, "recall") for bundle in bundles]
+        found = [each[label] for each in recalls if isinstance(each, Mapping) and label in each]
+        columns.append(_describe_shares(found) if found else "")
+    return columns
+
+
+def _describe_shares(values: Sequence[JsonValue], *, error: bool = False) -> str:
+    """The mean, and with more than one seed the standard deviation over seeds (of a sample: n - 1)."""
+    numbers = [float(value) for value in values if isinstance(value, int | float)]
+    if not numbers:
+        return ""
+    scale, digits, unit = (1, 3, "") if error else (100, 1, " %")
+    text = f"{mean(numbers) * scale:.{digits}f}"
+    return text + (f" ± {stdev(numbers) * scale:.{digits}f}" if len(numbers) > 1 else "") + unit
+
+
+def _take(bundle: Bundle, *keys: str) -> JsonValue:
+    """A figure in a bundle's metrics. Raises TrainingError where it is not there."""
+    value: JsonValue = bundle.manifest.metrics
+    for key in keys:
+        if not isinstance(value, Mapping) or key not in value:
+            raise TrainingError(f"the metrics of {bundle.manifest.name} have no {'.'.join(keys)}")
+        value = value[key]
+    return value

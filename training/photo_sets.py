@@ -1,0 +1,188 @@
+"""Photos turned into what the net takes, once, before it is trained on them.
+
+Owns reading and decoding many photos in a few processes, and what becomes of those that cannot be used: bad rows.
+Leaves how one photo is prepared to `preprocessing`. Imports no TensorFlow, whose threads do not survive a fork.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.bundle import InputSpec
+from training.errors import TrainingError
+from training.labels import BadRow, PhotoRow, separate_contradictions
+from training.preprocessing import ImageError, check_preprocessing, prepare_photo
+
+CHUNK_PHOTOS = 32  # a task: a tenth of a second of large photos, and what is decoded anew when one kills its process
+FEW_PHOTOS = 200  # up to here starting processes takes longer than decoding in this one
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a photo may cost: more pixels or bytes make it a bad row."""
+
+    max_pixels: int = 100_000_000
+    max_bytes: int = 64_000_000
+
+
+@dataclass(frozen=True)
+class PhotoSet:
+    """Usable rows and their pixels, uint8 (n, height, width, channels); `contents` are SHA-256 of the files."""
+
+    rows: Sequence[PhotoRow]
+    images: NDArray[np.uint8]
+    contents: Sequence[bytes]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class _Task:
+    paths: Sequence[Path]
+    spec: InputSpec
+    preprocessing: str
+    limits: Limits
+
+
+_Prepared = tuple[NDArray[np.uint8], bytes]
+
+
+def decode_photos(
+    rows: Sequence[PhotoRow],
+    spec: InputSpec,
+    preprocessing: str,
+    *,
+    limits: Limits,
+    processes: int,
+    progress: Callable[[int], None] = lambda photos: None,
+) -> tuple[PhotoSet, list[BadRow]]:
+    """The photos of `rows` as the net takes them, and the rows whose photo cannot be used or has several labels.
+
+    `progress` is called with the number of photos done. Raises TrainingError where not one photo can be used.
+    """
+    check_preprocessing(preprocessing)
+    tasks = [
+        _Task([row.path for row in rows[start : start + CHUNK_PHOTOS]], spec, preprocessing, limits)
+        for start in range(0, len(rows), CHUNK_PHOTOS)
+    ]
+    images = np.empty((len(rows), spec.height, spec.width, spec.channels), np.uint8)
+    contents: list[bytes] = []
+    good: list[PhotoRow] = []
+    bad: list[BadRow] = []
+    done = 0
+    for answers in _run_tasks(tasks, processes if len(rows) > FEW_PHOTOS else 0):
+        for row, answer in zip(rows[done:], answers, strict=False):
+            if isinstance(answer, str):
+                bad.append(BadRow(row.line, row.image, answer))
+            else:
+                images[len(good)] = answer[0]
+                contents.append(answer[1])
+                good.append(row)
+        done += len(answers)
+        progress(done)
+    if not good:
+        raise TrainingError(f"none of the {len(rows):,} photos can be used; the first: {bad[0].image}: {bad[0].reason}")
+    kept, contradictions = separate_contradictions(good, contents)
+    lines = {row.line for row in kept}
+    places = [place for place, row in enumerate(good) if row.line in lines]
+    chosen = images[: len(good)] if len(places) == len(good) else images[places]
+    return PhotoSet(kept, chosen, [contents[place] for place in places]), bad + contradictions
+
+
+def _run_tasks(tasks: Sequence[_Task], processes: int) -> Iterator[list[_Prepared | str]]:
+    """The tasks' answers in their order; a photo whose process dies has that for its answer."""
+    if processes < 1:
+        yield from map(_prepare_all, tasks)
+        return
+    todo = list(tasks)
+    while todo:
+        finished = 0
+        with _open_pool(processes) as pool:
+            _check_pool(pool)
+            try:
+                for answer in _map_bounded(pool, todo, ahead=4 * processes):
+                    yield answer
+                    finished += 1
+            except BrokenProcessPool:
+                todo = todo[finished:]
+            else:
+                return
+        # Some process died over one of the tasks at hand: the first one is looked at photo by photo.
+        yield _prepare_one_by_one(todo.pop(0))
+
+
+def _prepare_one_by_one(task: _Task) -> list[_Prepared | str]:
+    answers: list[_Prepared | str] = []
+    rest = list(task.paths)
+    while rest:
+        with _open_pool(1) as pool:
+            try:
+                while rest:
+                    one = _Task(rest[:1], task.spec, task.preprocessing, task.limits)
+                    answers += pool.submit(_prepare_all, one).result()
+                    rest.pop(0)
+            except BrokenProcessPool:
+                answers.append("the photo ended the process that decoded it")
+                rest.pop(0)
+    return answers
+
+
+def _open_pool(processes: int) -> ProcessPoolExecutor:
+    # Not forked: the caller may have threads (TensorFlow's, NumPy's), which a forked child does not have.
+    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _check_pool(pool: ProcessPoolExecutor) -> None:
+    """Raise TrainingError where no process can be started at all, which no photo is to blame for."""
+    try:
+        pool.submit(int).result()
+    except (BrokenProcessPool, OSError) as error:
+        raise TrainingError(f"no process to decode photos can be started: {error}") from None
+
+
+def _map_bounded(pool: ProcessPoolExecutor, tasks: Iterable[_Task], *, ahead: int) -> Iterator[list[_Prepared | str]]:
+    """Like the pool's own map, with few answers waiting: all pixels at once would be there twice."""
+    waiting: list[Future[list[_Prepared | str]]] = []
+    rest = iter(tasks)
+    try:
+        waiting += [pool.submit(_prepare_all, task) for task in islice(rest, ahead)]
+        while waiting:
+            answer = waiting[0].result()
+            waiting.pop(0)
+            waiting += [pool.submit(_prepare_all, task) for task in islice(rest, 1)]
+            yield answer
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _prepare_all(task: _Task) -> list[_Prepared | str]:
+    return [_prepare(path, task) for path in task.paths]
+
+
+def _prepare(path: Path, task: _Task) -> _Prepared | str:
+    """The pixels and the content's SHA-256, or why there are none."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(task.limits.max_bytes + 1)
+        if len(data) > task.limits.max_bytes:
+            return f"the file is larger than {task.limits.max_bytes:,} bytes"
+        pixels = prepare_photo(data, task.spec, task.preprocessing, max_pixels=task.limits.max_pixels)
+    except FileNotFoundError:
+        return "no such file"
+    except OSError as error:
+        return str(error.strerror)
+    except ImageError as error:
+        return error.reason
+    return pixels, hashlib.sha256(data).digest()

@@ -1,0 +1,235 @@
+"""The HTML report of `train fit`: how right the new bundle is, where it errs, and which labels are probably wrong.
+
+Owns the figures of the page and its pictures; the page itself is `templates/report.html`, one file without anything
+from elsewhere. Its figures are of the test part; the sheet of mistakes shows photos of all parts.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from numpy.typing import NDArray
+from PIL import Image
+
+from training.bundle import Manifest
+from training.charts import draw_calibration, draw_coverage, draw_history
+from training.classifier import Classifier, Probabilities
+from training.decoding import decode_photo
+from training.errors import TrainingError
+from training.evaluation import Evaluation, Tags, choose_tags, measure_answers
+from training.labels import PhotoRow
+from training.measures import measure_interval
+from training.preprocessing import ImageError
+from training.recipes import Made
+from training.shops import ShopPhotos
+
+SHOWN_MISTAKES = 60
+SHOWN_CONFUSIONS = 15
+SHOWN_BAD_ROWS = 200
+MATRIX_LABELS = 30  # more columns fit no page: the list of confusions stands alone
+THUMBNAIL_PX = 160
+THUMBNAIL_QUALITY = 72  # some 5 KB each
+MAX_PIXELS = 100_000_000
+
+
+@dataclass(frozen=True)
+class LabelLine:
+    """One label in the table. Shares are None where they are of nothing."""
+
+    name: str
+    parent: str | None
+    photos: tuple[int, int, int]
+    recall: float | None
+    low: float
+    high: float
+    precision: float | None
+    threshold: float
+    tagged_share: float | None
+    tagged_right: float | None
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A photo whose label and answer differ."""
+
+    row: PhotoRow
+    part: str
+    label: str
+    answer: str
+    confidence: float
+    label_confidence: float
+    thumbnail: str | None
+
+
+def write_report(path: Path, made: Made, shop: ShopPhotos, *, csv_path: Path) -> None:
+    """Write the page to `path`, whole or not at all. Raises TrainingError where it cannot be written."""
+    page = render_report(made, shop, csv_path=csv_path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            unfinished = Path(file.name)
+            try:
+                file.write(page.encode())
+                file.flush()
+                unfinished.chmod(0o644)
+                unfinished.replace(path)
+            except OSError:
+                unfinished.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise TrainingError(f"the report {path} cannot be written: {error.strerror}") from None
+
+
+def render_report(made: Made, shop: ShopPhotos, *, csv_path: Path) -> str:
+    """The page."""
+    manifest = made.bundle.manifest
+    probabilities = Classifier(made.bundle).classify(shop.photos.images)
+    test = shop.split.test
+    tags = choose_tags(manifest, probabilities[test])
+    other = [index for index, label in enumerate(manifest.labels) if label.name == manifest.other]
+    evaluation = measure_answers(
+        manifest, probabilities[test], np.where(np.isin(shop.targets[test], other), -1, shop.targets[test]), []
+    )
+    right = probabilities[test].argmax(axis=1) == shop.targets[test]
+    confidences = probabilities[test].max(axis=1)
+    low, high = measure_interval(int(right.sum()), len(right))
+    confusions = count_confusions(manifest, probabilities[test].argmax(axis=1), shop.targets[test])
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = _percent
+    return environment.get_template("report.html").render(
+        manifest=manifest,
+        metrics=manifest.metrics,
+        csv_name=csv_path.name,
+        evaluation=evaluation,
+        accuracy=float(right.mean()),
+        low=low,
+        high=high,
+        tests=len(test),
+        lines=list_labels(manifest, shop, probabilities[test], tags, evaluation),
+        calibration=draw_calibration(confidences, right),
+        coverage=draw_coverage(confidences, right),
+        history=draw_history(made.history),
+        matrix=confusions if len(manifest.labels) <= MATRIX_LABELS else None,
+        matrix_totals=confusions.sum(axis=1),
+        confusions=rank_confusions(manifest, confusions),
+        mistakes=list_mistakes(manifest, shop, probabilities),
+        shop=shop,
+        bad_rows=shop.bad_rows[:SHOWN_BAD_ROWS],
+    )
+
+
+def list_labels(
+    manifest: Manifest, shop: ShopPhotos, probabilities: Probabilities, tags: Tags, evaluation: Evaluation
+) -> list[LabelLine]:
+    """A line for each label, of the test part's probabilities and tags."""
+    split, targets = shop.split, shop.targets
+    truth = targets[split.test]
+    lines = []
+    for index, label in enumerate(manifest.labels):
+        mine = truth == index
+        tagged = tags.by_label & (tags.top == index)
+        found = int((tags.top[mine] == index).sum())
+        low, high = measure_interval(found, int(mine.sum()))
+        answered = tags.top == index
+        lines.append(
+            LabelLine(
+                name=label.name,
+                parent=label.parent,
+                photos=(
+                    int((targets[split.training] == index).sum()),
+                    int((targets[split.validation] == index).sum()),
+                    int(mine.sum()),
+                ),
+                recall=_share(found, int(mine.sum())),
+                low=low,
+                high=high,
+                precision=_share(found, int(answered.sum())),
+                threshold=label.threshold,
+                tagged_share=_share(int((tagged & mine).sum()), int(mine.sum())),
+                tagged_right=_share(int((tagged & mine).sum()), int(tagged.sum())),
+            )
+        )
+    return lines
+
+
+def count_confusions(manifest: Manifest, answers: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The confusion matrix: photos by their label (rows) and their answer (columns)."""
+    matrix = np.zeros((len(manifest.labels), len(manifest.labels)), np.int64)
+    np.add.at(matrix, (targets, answers), 1)
+    return matrix
+
+
+def rank_confusions(manifest: Manifest, matrix: NDArray[np.int64]) -> list[tuple[str, str, int, float]]:
+    """The most frequent mistakes: label, answer, photos, and their share of the label's photos."""
+    wrong = matrix.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:SHOWN_CONFUSIONS]
+    pairs = [(int(place) // len(wrong), int(place) % len(wrong)) for place in order]
+    return [
+        (
+            manifest.labels[label].name,
+            manifest.labels[answer].name,
+            int(wrong[label, answer]),
+            float(wrong[label, answer] / matrix[label].sum()),
+        )
+        for label, answer in pairs
+        if wrong[label, answer] > 0
+    ]
+
+
+def list_mistakes(manifest: Manifest, shop: ShopPhotos, probabilities: Probabilities) -> list[Mistake]:
+    """The photos whose answer is not their label, surest first, with thumbnails; of all parts.
+
+    A photo that the net learnt from and still contradicts is the likeliest to have a wrong label.
+    """
+    answers, confidences = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(answers != shop.targets)
+    surest = wrong[np.argsort(-confidences[wrong], kind="stable")][:SHOWN_MISTAKES]
+    part_of = np.full(len(shop.targets), "learnt from", dtype=object)
+    part_of[shop.split.validation] = "chose thresholds"
+    part_of[shop.split.test] = "measured"
+    return [
+        Mistake(
+            row=shop.photos.rows[place],
+            part=str(part_of[place]),
+            label=shop.photos.rows[place].label,
+            answer=manifest.labels[answers[place]].name,
+            confidence=float(confidences[place]),
+            label_confidence=float(probabilities[place, shop.targets[place]]),
+            thumbnail=draw_thumbnail(shop.photos.rows[place].path),
+        )
+        for place in surest.tolist()
+    ]
+
+
+def draw_thumbnail(path: Path) -> str | None:
+    """A small JPEG as a data URI, or None where the photo is no longer there or cannot be decoded."""
+    try:
+        pixels = decode_photo(path.read_bytes(), working_px=THUMBNAIL_PX, max_pixels=MAX_PIXELS)
+    except (OSError, ImageError):
+        return None
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=THUMBNAIL_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _share(part: int, total: int) -> float | None:
+    return part / total if total else None
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"

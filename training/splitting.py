@@ -1,0 +1,84 @@
+"""Which photos a net learns from, which choose its thresholds, and which say how good it is.
+
+Owns the split. Photos that belong together (a product, a sender, one content twice) are on one side, or the
+figures would be of photos that the net has seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Training, validation, test.
+SHARES = (0.70, 0.15, 0.15)
+
+_Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """The numbers of the photos in each part, ascending."""
+
+    training: _Indices
+    validation: _Indices
+    test: _Indices
+
+
+def join_groups(*keys: Sequence[Hashable | None]) -> _Indices:
+    """A group number for each photo: those that share any key are of one group, None is shared with nobody."""
+    count = len(keys[0])
+    parents = list(range(count))
+
+    def find_root(photo: int) -> int:
+        while parents[photo] != photo:
+            parents[photo] = parents[parents[photo]]
+            photo = parents[photo]
+        return photo
+
+    for column in keys:
+        first: dict[Hashable, int] = {}
+        for photo, key in enumerate(column):
+            if key is not None:
+                parents[find_root(photo)] = find_root(first.setdefault(key, photo))
+    roots = np.array([find_root(photo) for photo in range(count)], dtype=np.int64)
+    return np.unique(roots, return_inverse=True)[1].astype(np.int64)
+
+
+def split_photos(
+    targets: _Indices, groups: _Indices, *, seed: int, shares: tuple[float, float, float] = SHARES
+) -> Split:
+    """Whole groups to training, validation and test, so that each label has about its shares in each part.
+
+    Largest groups first, each to the part that it leaves nearest to the wanted counts: the greedy way of stratified
+    group k-fold. A label whose photos are all of one group, or too few, has none in some part; never in training.
+    """
+    labels = int(targets.max()) + 1
+    counts = np.zeros((int(groups.max()) + 1, labels))
+    np.add.at(counts, (groups, targets), 1.0)
+    wanted = np.outer(shares, counts.sum(axis=0))
+    totals = np.maximum(counts.sum(axis=0), 1.0)
+    rng = np.random.default_rng(seed)
+    shuffled = rng.permutation(len(counts))
+    order = shuffled[np.argsort(-counts[shuffled].sum(axis=1), kind="stable")]
+    part_of = np.zeros(len(counts), np.int64)
+    filled = np.zeros_like(wanted)
+    for group in order:
+        mine = np.flatnonzero(counts[group])
+        size = counts[group, mine]
+        missing = wanted[:, mine] - filled[:, mine]
+        # By how much the squared distance to the wanted counts falls, in units of each label's own count.
+        gains = (size * (2 * missing - size) / totals[mine]).sum(axis=1)
+        part_of[group] = int(np.argmax(gains))
+        filled[part_of[group], mine] += size
+    _give_training_every_label(part_of, counts)
+    return Split(*(np.flatnonzero(part_of[groups] == part) for part in range(3)))
+
+
+def _give_training_every_label(part_of: _Indices, counts: NDArray[np.float64]) -> None:
+    for label in range(counts.shape[1]):
+        holders = np.flatnonzero(counts[:, label])
+        if len(holders) and not (part_of[holders] == 0).any():
+            part_of[holders[np.argmax(counts[holders, label])]] = 0

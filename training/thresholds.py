@@ -1,0 +1,124 @@
+"""Temperature and thresholds of a bundle, fitted on labelled photos that its net was not trained on.
+
+Owns which precision they are chosen for. The arithmetic of one temperature and one threshold is `calibration`'s.
+Needs no TensorFlow: a shop refits them with what runs the bundle (`train calibrate`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.bundle import Bundle, Manifest, pack_bundle
+from training.calibration import choose_threshold, fit_temperature
+from training.classifier import Classifier, softmax
+
+# A tag is written without a person where at most one in fifty is wrong on data like the training data.
+LABEL_PRECISION = 0.98
+# A parent is the fallback that must nearly never be wrong: a quarter of the label's wrong answers, 99.5 % for 98 %
+# (five parents are right in 99 % where ten labels are in 88).
+PARENT_WRONG_SHARE = 0.25
+# Below one half the others together are likelier than the answer; no precision on one data set changes that.
+THRESHOLD_FLOOR = 0.5
+
+
+def derive_parent_precision(precision: float) -> float:
+    """What parents' thresholds are chosen for where labels' are for `precision`."""
+    return round(1 - PARENT_WRONG_SHARE * (1 - precision), 6)
+
+
+def compute_artifact_logits(bundle: Bundle, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Logits of the artifact, (n, labels), up to a constant an image, which no softmax sees: the logarithms of its
+    probabilities at temperature 1."""
+    raw = pack_bundle(replace(bundle.manifest, temperature=1.0), bundle.artifact)
+    return np.log(np.maximum(Classifier(raw).classify(images), 1e-300))
+
+
+def calibrate_manifest(
+    manifest: Manifest,
+    logits: NDArray[np.float64],
+    targets: NDArray[np.int64],
+    *,
+    precision: float,
+    keep: Collection[str] = (),
+) -> Manifest:
+    """The manifest with the temperature and the thresholds that `logits` (n, labels) and `targets` (n,) give.
+
+    A target of -1 is a photo of nothing that the model knows: any answer is wrong, and the temperature does not see
+    it. Labels and parents in `keep` keep their thresholds.
+    """
+    known = targets >= 0
+    temperature = fit_temperature(logits[known], targets[known])
+    probabilities = softmax(logits / temperature)
+    return choose_thresholds(
+        replace(manifest, temperature=temperature), probabilities, targets, precision=precision, keep=keep
+    )
+
+
+def choose_thresholds(
+    manifest: Manifest,
+    probabilities: NDArray[np.float64],
+    targets: NDArray[np.int64],
+    *,
+    precision: float,
+    keep: Collection[str] = (),
+) -> Manifest:
+    """The manifest with each label's and parent's threshold, chosen for the stated precision.
+
+    As the catalog's rule has it, an answer's parent is the parent of the top label, as sure as its labels together.
+    """
+    top, confidences = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    right = top == targets
+    if manifest.other is not None:
+        # "Other" is never tagged: its answers say nothing of how right tags are.
+        tagged = np.array([label.name != manifest.other for label in manifest.labels])[top]
+        top, confidences, right = top[tagged], confidences[tagged], right[tagged]
+        probabilities, targets = probabilities[tagged], targets[tagged]
+    labels = tuple(
+        label
+        if label.name in keep
+        else replace(
+            label,
+            threshold=choose_threshold(confidences, right, top == index, precision=precision, floor=THRESHOLD_FLOOR),
+        )
+        for index, label in enumerate(manifest.labels)
+    )
+    return _choose_parent_thresholds(
+        replace(manifest, labels=labels),
+        probabilities,
+        targets,
+        precision=derive_parent_precision(precision),
+        keep=keep,
+    )
+
+
+def _choose_parent_thresholds(
+    manifest: Manifest,
+    probabilities: NDArray[np.float64],
+    targets: NDArray[np.int64],
+    *,
+    precision: float,
+    keep: Collection[str],
+) -> Manifest:
+    """All answers that have a parent are looked at together, so that a parent with few of them can borrow too."""
+    numbers = {parent.name: number for number, parent in enumerate(manifest.parents)}
+    group_of = np.array([numbers.get(label.parent or "", -1) for label in manifest.labels])
+    groups = group_of[probabilities.argmax(axis=1)] if len(probabilities) else np.zeros(0, np.int64)
+    sureness = np.where(group_of[None, :] == groups[:, None], probabilities, 0.0).sum(axis=1)
+    right = (targets >= 0) & (group_of[targets] == groups)
+    there = groups >= 0
+    parents = tuple(
+        parent
+        if parent.name in keep
+        else replace(
+            parent,
+            threshold=choose_threshold(
+                sureness[there], right[there], groups[there] == number, precision=precision, floor=THRESHOLD_FLOOR
+            ),
+        )
+        for number, parent in enumerate(manifest.parents)
+    )
+    return replace(manifest, parents=parents)

@@ -107,11 +107,12 @@ def make_bundle(
     spec = InputSpec(int(height), int(width), int(channels))
     model = _build_start(plan, spec, parts.training, backbone)
     first_weights = model.get_weights()
-    first_accuracy = measure_accuracy(model, parts.validation)
+    watched = parts.validation if parts.watched is None else parts.watched
+    first_accuracy = measure_accuracy(model, watched)
     history = fit_net(
         model,
         parts.training,
-        parts.validation,
+        watched,
         plan.recipe,
         origin="" if backbone is None else backbone.sha256,
         checkpoint=checkpoint,

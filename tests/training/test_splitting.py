@@ -20,7 +20,7 @@ def test_each_label_has_its_shares_in_each_part() -> None:
         shares = [
             int((targets[part] == label).sum()) / count for part in (split.training, split.validation, split.test)
         ]
-        assert np.abs(np.array(shares) - (0.70, 0.15, 0.15)).max() <= 0.5 / count + 1e-9
+        assert np.abs(np.array(shares) - (0.8, 0.1, 0.1)).max() <= 0.5 / count + 1e-9
 
 
 def test_a_group_is_never_on_two_sides() -> None:
@@ -32,7 +32,7 @@ def test_a_group_is_never_on_two_sides() -> None:
     sides = [set(groups[part].tolist()) for part in (split.training, split.validation, split.test)]
     assert sum(map(len, sides)) == len(set.union(*sides)) == 61
     sizes = [len(part) for part in (split.training, split.validation, split.test)]
-    assert np.abs(np.array(sizes) / 1000 - (0.70, 0.15, 0.15)).max() < 0.03
+    assert np.abs(np.array(sizes) / 1000 - (0.8, 0.1, 0.1)).max() < 0.03
     for label in range(5):
         assert (targets[split.test] == label).sum() >= 0.08 * (targets == label).sum()
 

@@ -48,7 +48,7 @@ from training.image_batches import (
 from training.part_files import PartFiles
 
 MIXTURE_LABELS: tuple[tuple[str, str | None], ...] = (*FASHION_MNIST_LABELS, ("other", None))
-VERSION = 2  # of everything that is drawn; with another one no part on disk is taken for one of today's
+VERSION = 1  # of everything that is drawn; with another one no part on disk is taken for one of today's
 IMAGES_AT_ONCE = 64  # in a batch of images: a fifth of a second of one process
 PHOTOS_AT_ONCE = 8  # in a batch of photos: the same
 BATCHES_AHEAD = 64  # enough for as many processes; what is made and not yet written stays in memory
@@ -103,6 +103,7 @@ class Mixture:
     parts: tuple[Part, ...]
     validation: LabelledImages
     calibration: LabelledImages
+    calibration_photos: int  # so many of them are photos, and stand first
     held_out_photos: LabelledImages
 
     def join(self) -> WeightedImages:
@@ -151,7 +152,9 @@ def make_mixture(
         if len(sets[name])
     ]
     calibration = [sets[name] for name in ("calibration_photos", "calibration_scenes", "calibration_things")]
-    return Mixture(tuple(parts), sets["validation"], join_images(calibration), sets["held_out_photos"])
+    return Mixture(
+        tuple(parts), sets["validation"], join_images(calibration), len(calibration[0]), sets["held_out_photos"]
+    )
 
 
 def _weigh(part: Part) -> NDArray[np.float64]:

@@ -55,13 +55,17 @@ class Plan:
 class Parts:
     """The images to learn from, to choose temperature and thresholds on, and to be measured on once, at the end.
 
-    `watched` are looked at after each epoch, to show how it goes; by default the validation part.
+    `watched` are looked at after each epoch, to show how it goes; by default the validation part. Where drawings are
+    in that part, they stand behind its `validation_photos` first images: the temperature is of photos alone. (With 500
+    drawings beside 248 photos it came out at .71 in place of .83, and the calibration error on photos of other senders
+    at .10 in place of .07.)
     """
 
     training: LabelledImages
     validation: LabelledImages
     test: LabelledImages
     watched: LabelledImages | None = None
+    validation_photos: int | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ def make_bundle(
         # Steps too few to get over their first, rough ones: the backbone with its new head is better as it was.
         model.set_weights(first_weights)
     artifact = convert_to_int8(model, _sample_evenly(parts.training.images))
-    bundle = _calibrate(plan, spec, artifact, parts.validation)
+    bundle = _calibrate(plan, spec, artifact, parts)
     metrics = {
         **_describe_fit(plan, parts, backbone, history),
         "parameters": int(model.count_params()),
@@ -183,11 +187,14 @@ def draft_manifest(plan: Plan, spec: InputSpec, *, created_at: datetime) -> Mani
     )
 
 
-def _calibrate(plan: Plan, spec: InputSpec, artifact: bytes, validation: LabelledImages) -> Bundle:
+def _calibrate(plan: Plan, spec: InputSpec, artifact: bytes, parts: Parts) -> Bundle:
     draft = pack_bundle(draft_manifest(plan, spec, created_at=datetime.now(UTC)), artifact)
-    logits = compute_artifact_logits(draft, validation.images)
+    logits = compute_artifact_logits(draft, parts.validation.images)
     return pack_bundle(
-        calibrate_manifest(draft.manifest, logits, validation.targets, precision=plan.precision), artifact
+        calibrate_manifest(
+            draft.manifest, logits, parts.validation.targets, precision=plan.precision, photos=parts.validation_photos
+        ),
+        artifact,
     )
 
 

@@ -44,13 +44,14 @@ def calibrate_manifest(
     *,
     precision: float,
     keep: Collection[str] = (),
+    photos: int | None = None,
 ) -> Manifest:
     """The manifest with the temperature and the thresholds that `logits` (n, labels) and `targets` (n,) give.
 
     A target of -1 is a photo of nothing that the model knows: any answer is wrong, and the temperature does not see
-    it. Labels and parents in `keep` keep their thresholds.
+    it, nor images after the first `photos`. Labels and parents in `keep` keep their thresholds.
     """
-    known = targets >= 0
+    known = (targets >= 0) & (np.arange(len(targets)) < (len(targets) if photos is None else photos))
     temperature = fit_temperature(logits[known], targets[known])
     probabilities = softmax(logits / temperature)
     return choose_thresholds(

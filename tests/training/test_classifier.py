@@ -27,7 +27,7 @@ def test_int8_answers_are_those_of_the_float_net(bundle: Bundle) -> None:
     assert probabilities.dtype == np.float64
     assert np.abs(probabilities - expected).max() < 0.06
     surely = np.sort(expected, axis=1)[:, -1] - np.sort(expected, axis=1)[:, -2] > 0.12
-    assert surely.sum() > 50
+    assert surely.sum() > 30
     assert (probabilities.argmax(axis=1) == expected.argmax(axis=1))[surely].all()
 
 

@@ -83,3 +83,16 @@ def test_logits_of_the_artifact_do_not_depend_on_the_temperature() -> None:
     assert compute_artifact_logits(cold, images) == pytest.approx(compute_artifact_logits(warm, images))
     again = softmax(compute_artifact_logits(warm, images) / 3.0)
     assert again == pytest.approx(Classifier(warm).classify(images))
+
+
+def test_the_temperature_is_of_photos_and_thresholds_of_what_stands_behind_them_too() -> None:
+    logits, targets = draw_answers(400)
+    easy = np.where(np.eye(logits.shape[1], dtype=bool)[targets], 3.0, 0.0)
+    both, twice = np.concatenate([logits, easy]), np.concatenate([targets, targets])
+
+    of_photos = calibrate_manifest(MANIFEST, logits, targets, precision=0.9)
+    of_both = calibrate_manifest(MANIFEST, both, twice, precision=0.9, photos=len(targets))
+
+    assert of_both.temperature == of_photos.temperature
+    assert of_both.labels != of_photos.labels
+    assert calibrate_manifest(MANIFEST, both, twice, precision=0.9).temperature < of_photos.temperature

@@ -5,6 +5,7 @@ modules.
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from sqlalchemy.pool import NullPool
 from catalog.errors import CatalogError
 
 BUSY_TIMEOUT_S = 60  # a nightly derivation may hold SQLite's one write lock for some seconds
+WAL_RETRY_S = 0.01  # the switch takes a millisecond
 TURN_KEY = 0x7475726E  # "turn"; PostgreSQL's advisory locks are known by a number
 CONNECT_TIMEOUT_S = 5  # a database that is away is noticed within one tick of a worker's timer, not after minutes
 
@@ -69,9 +71,23 @@ def open_engine(url: str, *, pooled: bool = True) -> Engine:
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     """WAL lets readers read while one writes; the driver's own BEGIN is switched off for ours."""
     connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode = WAL")
+    _switch_to_wal(connection)
     connection.execute("PRAGMA synchronous = NORMAL")  # in WAL a power cut loses the last commits, never the file
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Two that switch a new file at once do not wait for each other as everywhere else: the second one is refused."""
+    deadline_s = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline_s:
+                raise
+            time.sleep(WAL_RETRY_S)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from training.errors import TrainingError
+from training.native_messages import native_messages_silenced
 
 
 def require_packages(*modules: str) -> None:
@@ -38,21 +36,3 @@ def prepare_backend() -> None:
             import tensorflow  # noqa: PLC0415 - seconds, for those who train
 
             tensorflow.zeros(1)  # the first operation announces what the CPU can do, whatever the log level
-
-
-@contextmanager
-def native_messages_silenced() -> Iterator[None]:
-    """Nothing written to descriptor 2 meanwhile: TensorFlow and its converter have no switch for all they say there.
-
-    What goes wrong is raised, and so still seen.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(nowhere)
-        os.close(kept)

@@ -6,15 +6,13 @@ probabilities mean for a product to others. Imports no TensorFlow; LiteRT itself
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.bundle import Bundle, BundleError
+from training.native_messages import native_messages_silenced
 from training.preprocessing import check_preprocessing
 
 Probabilities: TypeAlias = NDArray[np.float64]
@@ -68,7 +66,7 @@ class Classifier:
             if signature[0] < 0:
                 shape = [batch_images, spec.height, spec.width, spec.channels]
                 self._interpreter.resize_tensor_input(details["index"], shape)
-            with _stderr_silenced():
+            with native_messages_silenced():
                 self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise BundleError(f"the artifact cannot be run: {_one_line(error)}") from None
@@ -101,20 +99,6 @@ def _open_interpreter(artifact: bytes, threads: int) -> Any:  # noqa: ANN401 - L
         return Interpreter(model_content=artifact, num_threads=threads)
     except (RuntimeError, ValueError) as error:
         raise BundleError(f"the artifact is not a LiteRT model: {_one_line(error)}") from None
-
-
-@contextmanager
-def _stderr_silenced() -> Iterator[None]:
-    """Nothing written to descriptor 2 meanwhile: LiteRT announces its XNNPACK delegate there, and has no switch."""
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(nowhere)
-        os.close(kept)
 
 
 def _only(details: list[dict[str, Any]], side: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from training.backend import native_messages_silenced
+from training.native_messages import native_messages_silenced
 
 REPRESENTATIVE_IMAGES = 500  # ranges of activations settle after a few hundred images
 

@@ -27,11 +27,12 @@ from training.preprocessing import PREPROCESSINGS
 ROUNDS = 5
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main() -> None:
+    """Print a line for each ground."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=int, default=600)
     parser.add_argument("--bundle", type=Path)
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     bundle = shipped_bundle() if options.bundle is None else read_bundle(options.bundle)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

@@ -41,7 +41,7 @@ LABELS = (
 def test_every_command_line_is_one_that_the_command_line_takes(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for folder in ("bundles/ours", "bundles/shipped", "fashion-mnist"):  # those that an option wants to be there
+    for folder in ("bundles/ours", "bundles/shipped", "data/fashion-mnist"):  # those that an option wants to be there
         (tmp_path / folder).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     program, *words = split_line(line)

@@ -41,7 +41,7 @@ def test_bundles_alone_need_neither_numpy_nor_pillow() -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ["shipped", "--out", "never-written"],
+        ["shipped", "--data", ".", "--out", "never-written"],
         ["fit", "none.csv", "--image-column", "a", "--label-column", "b", "--out", "never-written"],
     ],
 )

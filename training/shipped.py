@@ -2,8 +2,10 @@
 
 `hangtag train shipped --data FOLDER --out BUNDLE` follows it, with FOLDER/photos-casual and FOLDER/fashion-mnist: 41
 minutes on two cores without AVX-512 after 6 that make the images, 91.65 % of Fashion-MNIST's test set in int8, 72.5 %
-of shop photos and 66.2 % of photos taken at home (means over labels; one seed). Owns the numbers of this one bundle. The way from images to a bundle is `recipes`', as for a shop's own labels; what the
-images are is `mixture`'s.
+of shop photos and 66.2 % of photos taken at home (means over labels; one seed).
+
+Owns the numbers of this one bundle. The way from images to a bundle is `recipes`', as for a shop's own labels; what
+the images are is `mixture`'s.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Photos of a garment that no camera took: laid on a ground, hung, or worn by somebody.
 
 Fashion-MNIST's items are gray, on black, alone and upright; a shop's photos are none of it. A scene puts such an
-item, in colour, into what it never was in. A net that saw scenes and photos taken at home beside the images was right on
-72.5 % of real shop photos, one that saw the images alone on 54.6 %. Scenes need not look real to people: each must be
-different.
+item, in colour, into what it never was in. A net that saw scenes and photos taken at home beside the images was right
+on 72.5 % of real shop photos, one that saw the images alone on 54.6 %. Scenes need not look real to people: each must
+be different.
 
 Owns the composing: size, place, turning, framing, shadow. Leaves the garment to `garments`, its wearer to `wearers`,
 the ground to `backgrounds`, light and blur to `camera`. A scene takes 2 ms of one core.

@@ -30,6 +30,7 @@ def card(
     from training.bundle import read_bundle
     from training.evaluation import evaluate_bundle, read_labels
     from training.model_card import PhotoFigures, write_card
+    from training.whole_files import write_whole
 
     line = ProgressLine()
     max_pixels = read_limits(settings).max_pixels
@@ -46,4 +47,6 @@ def card(
                 line.say(f"{name}: {len(rows):,} photos, {bundle.manifest.name}")
                 evaluations.append(evaluate_bundle(bundle, rows, max_pixels=max_pixels))
             figures.append(PhotoFigures(name.strip(), evaluations))
-        out.write_text(write_card(read, figures), encoding="utf-8")
+        page = write_card(read, figures).encode()
+        with write_whole(out) as file:
+            file.write(page)

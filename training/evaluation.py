@@ -116,7 +116,7 @@ def evaluate_bundle(
     manifest = bundle.manifest
     _check_rows(manifest, rows)
     probabilities, failures = _classify_rows(bundle, rows, max_pixels=max_pixels, progress=progress)
-    numbers = {label.name: index for index, label in enumerate(manifest.labels) if label.name != manifest.other}
+    numbers = {label.name: index for index, label in enumerate(manifest.labels)}
     targets = np.array([numbers.get(row.label, -1) if row.label is not None else -1 for row in rows])
     return measure_answers(manifest, probabilities, targets, failures)
 
@@ -125,7 +125,7 @@ def measure_answers(
     manifest: Manifest, probabilities: Probabilities, targets: NDArray[np.int64], failures: Sequence[Failure]
 ) -> Evaluation:
     """The measures of answers that are there: probabilities (rows, labels), a row of nan where the photo failed,
-    and each row's label number, -1 where it has none.
+    and each row's label number, -1 where it has none. The number of "other" counts as none.
     """
     return measure_tags(manifest, probabilities, choose_tags(manifest, probabilities), targets, failures)
 
@@ -140,7 +140,8 @@ def measure_tags(
     """The same for tags that are chosen already, by whatever thresholds."""
     failed = np.isnan(probabilities[:, 0])
     groups = _number_groups(manifest)
-    labelled = targets >= 0
+    other = [index for index, label in enumerate(manifest.labels) if label.name == manifest.other]
+    labelled = (targets >= 0) & ~np.isin(targets, other)
     answered = labelled & ~failed
     right = answered & (tags.top == targets)
     parent_right = answered & (groups[tags.top] == groups[targets])

@@ -20,7 +20,7 @@ at home: top label right, and top label's parent right.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ from training.bundle import InputSpec
 from training.decoding import Pixels
 
 _Floats: TypeAlias = NDArray[np.float32]
+_Number = TypeVar("_Number", np.uint8, np.float32)
 
 PATCH_SHARE = 0.08  # of the shorter side; smaller patches see one fold of a sheet, larger ones the item
 TRIM_DISTANCE = 0.05  # of full scale from the background: the paper's figure; 0.02 to 0.2 are within a point
@@ -44,20 +45,31 @@ def flatten_field(photo: Pixels, spec: InputSpec) -> Pixels:
     item = _trim_edges(_measure_distance(real, estimate_background(real)))
     # Gray comes before scaling and sharpening: all three are linear, and one channel is a third of the work.
     pixels = _sharpen(_fit_within(item if spec.channels == 3 else (item @ LUMA)[..., None], spec))  # noqa: PLR2004
+    return centre_item(pixels.clip(0, FULL_SCALE).round(), spec)
+
+
+def centre_item(pixels: NDArray[Any], spec: InputSpec) -> Pixels:
+    """`pixels` (rows, columns, channels), values 0 to 255, in the middle of the net's input on a background of 0."""
     canvas = np.zeros((spec.height, spec.width, spec.channels), np.uint8)
     top, left = (spec.height - pixels.shape[0]) // 2, (spec.width - pixels.shape[1]) // 2
-    canvas[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels.clip(0, FULL_SCALE).round()
+    canvas[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
     return canvas
+
+
+def find_corner_colours(photo: NDArray[_Number]) -> NDArray[_Number]:
+    """The medians of patches in the corners of `photo` (rows, columns, 3): (4, 3), upper left and right, lower."""
+    side = max(1, round(PATCH_SHARE * min(photo.shape[:2])))
+    low, high = slice(None, side), slice(-side, None)
+    patches = np.stack([photo[v, h].reshape(-1, 3) for v in (low, high) for h in (low, high)])
+    # Sorting is four times as quick as numpy's median on so few numbers, and the upper middle does as well.
+    colours: NDArray[_Number] = np.sort(patches, axis=1)[:, patches.shape[1] // 2]
+    return colours
 
 
 def estimate_background(photo: _Floats) -> _Floats:
     """The background's colour at each pixel: bilinear between the medians of four patches in the corners."""
     rows, columns = photo.shape[:2]
-    side = max(1, round(PATCH_SHARE * min(rows, columns)))
-    low, high = slice(None, side), slice(-side, None)
-    patches = np.stack([photo[v, h].reshape(-1, 3) for v in (low, high) for h in (low, high)])
-    # Sorting is four times as quick as numpy's median on so few numbers, and the upper middle does as well.
-    corners = np.sort(patches, axis=1)[:, patches.shape[1] // 2]
+    corners = find_corner_colours(photo)
     down = np.linspace(0, 1, rows, dtype=np.float32)[:, None]
     along = np.linspace(0, 1, columns, dtype=np.float32)[None, :, None]
     left = corners[0] * (1 - down) + corners[2] * down

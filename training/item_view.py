@@ -21,7 +21,7 @@ from PIL import Image, ImageChops, ImageFilter
 
 from training.bundle import InputSpec
 from training.decoding import Pixels
-from training.flat_field import PATCH_SHARE, SHARPEN, TRIM_DISTANCE
+from training.flat_field import SHARPEN, TRIM_DISTANCE, centre_item, find_corner_colours
 
 _Box: TypeAlias = tuple[int, int, int, int]  # left, top, right, bottom, the last two not included, as in Pillow
 _Mask: TypeAlias = NDArray[np.bool_]
@@ -53,10 +53,7 @@ def view_item(photo: Pixels, spec: InputSpec) -> Pixels:
     size = (max(1, round((box[2] - box[0]) * scale)), max(1, round((box[3] - box[1]) * scale)))
     small = inked.resize(size, Image.Resampling.BOX, box=box).filter(_SHARPENING)
     pixels = np.asarray(small if spec.channels == 3 else small.convert("L")).reshape(*size[::-1], spec.channels)  # noqa: PLR2004
-    canvas = np.zeros((spec.height, spec.width, spec.channels), np.uint8)
-    top, left = (spec.height - size[1]) // 2, (spec.width - size[0]) // 2
-    canvas[top : top + size[1], left : left + size[0]] = pixels
-    return canvas
+    return centre_item(pixels, spec)
 
 
 def view_negatives(images: Pixels) -> Pixels:
@@ -67,11 +64,7 @@ def view_negatives(images: Pixels) -> Pixels:
 def _estimate_background(photo: Pixels) -> Image.Image:
     """The background's colour at each pixel: bilinear between the medians of four patches in the corners."""
     rows, columns = photo.shape[:2]
-    side = max(1, round(PATCH_SHARE * min(rows, columns)))
-    low, high = slice(None, side), slice(-side, None)
-    patches = np.stack([photo[v, h].reshape(-1, 3) for v in (low, high) for h in (low, high)])
-    # Sorting is four times as quick as numpy's median on so few numbers, and the upper middle does as well.
-    corners = np.sort(patches, axis=1)[:, patches.shape[1] // 2].reshape(2, 2, 3)
+    corners = find_corner_colours(photo).reshape(2, 2, 3)
     # From the middle of one corner's pixel to the other's: the ramp then spans the whole picture.
     return Image.fromarray(corners).resize((columns, rows), Image.Resampling.BILINEAR, box=(0.5, 0.5, 1.5, 1.5))
 

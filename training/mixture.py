@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
@@ -46,6 +44,7 @@ from training.image_batches import (
     ThingBatch,
 )
 from training.part_files import PartFiles
+from training.pools import map_bounded
 
 MIXTURE_LABELS: tuple[tuple[str, str | None], ...] = (*FASHION_MNIST_LABELS, ("other", None))
 VERSION = 1  # of everything that is drawn; with another one no part on disk is taken for one of today's
@@ -242,28 +241,17 @@ def _make(
     """The batches' images in their order, made in `pool` or in this process."""
     total = sum(batch.count for batch in batches)
     done = 0
-    all_made = (batch.make(setting) for batch in batches) if pool is None else _run(batches, setting, pool)
-    for batch, made in zip(batches, all_made, strict=True):
-        yield made
-        done += batch.count
-        progress(done, total)
-
-
-def _run(batches: Sequence[Batch], setting: Setting, pool: ProcessPoolExecutor) -> Iterator[Made]:
-    """Like the pool's own map, with few batches waiting: all of them would hold the images in memory."""
-    rest = iter(batches)
-    first = islice(rest, BATCHES_AHEAD)
-    waiting: deque[Future[Made]] = deque(pool.submit(_make_batch, batch, setting) for batch in first)
     try:
-        while waiting:
-            made = waiting.popleft().result()
-            waiting.extend(pool.submit(_make_batch, batch, setting) for batch in islice(rest, 1))
+        if pool is None:
+            all_made: Iterator[Made] = (batch.make(setting) for batch in batches)
+        else:
+            all_made = map_bounded(pool, partial(_make_batch, setting=setting), batches, ahead=BATCHES_AHEAD)
+        for batch, made in zip(batches, all_made, strict=True):
             yield made
+            done += batch.count
+            progress(done, total)
     except BrokenProcessPool:
         raise TrainingError("a process that makes training images ended; start again: whole parts stay") from None
-    finally:
-        for future in waiting:
-            future.cancel()
 
 
 def _make_batch(batch: Batch, setting: Setting) -> Made:

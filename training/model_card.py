@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import mean, stdev
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from training.bundle import Bundle, JsonValue
 from training.errors import TrainingError
 from training.evaluation import Evaluation
+from training.page_templates import open_templates
 
 # In the words of `hangtag evaluate`, in the order of the table: attribute of an evaluation, and what it says.
 MEASURES: tuple[tuple[str, str], ...] = (
@@ -78,26 +76,22 @@ def write_card(bundles: Sequence[Bundle], photos: Sequence[PhotoFigures]) -> str
             [label.name for label in first.labels],
         ):
             raise TrainingError(f"{manifest.name} and {first.name} are not made by one recipe")
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - Markdown, of our own words and figures
-    )
-    return environment.get_template("model_card.md").render(
-        manifest=first,
-        sha256=bundles[0].sha256,
-        artifact_bytes=len(bundles[0].artifact),
-        seeds=[_take(bundle, "recipe", "seed") for bundle in bundles],
-        epochs=_take(bundles[0], "recipe", "epochs"),
-        parameters=_take(bundles[0], "parameters"),
-        training_images=_take(bundles[0], "images", "training"),
-        precision=_take(bundles[0], "precision_aimed_at"),
-        ready=[(name, _describe_measures(bundles, key)) for key, name in READY],
-        ready_recalls=[(label.name, _describe_recalls(bundles, label.name)) for label in first.labels],
-        photos=photos,
+    return (
+        open_templates()
+        .get_template("model_card.md")
+        .render(
+            manifest=first,
+            sha256=bundles[0].sha256,
+            artifact_bytes=len(bundles[0].artifact),
+            seeds=[_take(bundle, "recipe", "seed") for bundle in bundles],
+            epochs=_take(bundles[0], "recipe", "epochs"),
+            parameters=_take(bundles[0], "parameters"),
+            training_images=_take(bundles[0], "images", "training"),
+            precision=_take(bundles[0], "precision_aimed_at"),
+            ready=[(name, _describe_measures(bundles, key)) for key, name in READY],
+            ready_recalls=[(label.name, _describe_recalls(bundles, label.name)) for label in first.labels],
+            photos=photos,
+        )
     )
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from training.bundle import InputSpec
 from training.errors import TrainingError
 from training.labels import BadRow, PhotoRow, separate_contradictions
+from training.pools import map_bounded
 from training.preprocessing import ImageError, check_preprocessing, prepare_photo
 
 CHUNK_PHOTOS = 32  # a task: a tenth of a second of large photos, and what is decoded anew when one kills its process
@@ -111,7 +111,7 @@ def _run_tasks(tasks: Sequence[_Task], processes: int) -> Iterator[list[_Prepare
         with _open_pool(processes) as pool:
             _check_pool(pool)
             try:
-                for answer in _map_bounded(pool, todo, ahead=4 * processes):
+                for answer in map_bounded(pool, _prepare_all, todo, ahead=4 * processes):
                     yield answer
                     finished += 1
             except BrokenProcessPool:
@@ -149,22 +149,6 @@ def _check_pool(pool: ProcessPoolExecutor) -> None:
         pool.submit(int).result()
     except (BrokenProcessPool, OSError) as error:
         raise TrainingError(f"no process to decode photos can be started: {error}") from None
-
-
-def _map_bounded(pool: ProcessPoolExecutor, tasks: Iterable[_Task], *, ahead: int) -> Iterator[list[_Prepared | str]]:
-    """Like the pool's own map, with few answers waiting: all pixels at once would be there twice."""
-    waiting: list[Future[list[_Prepared | str]]] = []
-    rest = iter(tasks)
-    try:
-        waiting += [pool.submit(_prepare_all, task) for task in islice(rest, ahead)]
-        while waiting:
-            answer = waiting[0].result()
-            waiting.pop(0)
-            waiting += [pool.submit(_prepare_all, task) for task in islice(rest, 1)]
-            yield answer
-    finally:
-        for future in waiting:
-            future.cancel()
 
 
 def _prepare_all(task: _Task) -> list[_Prepared | str]:

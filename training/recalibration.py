@@ -80,9 +80,7 @@ def recalibrate_bundle(
     manifest = bundle.manifest
     logits = compute_artifact_logits(bundle, images)
     kept = _find_kept(manifest, targets)
-    other = [index for index, label in enumerate(manifest.labels) if label.name == manifest.other]
-    measured = np.where(np.isin(targets, other), -1, targets)
-    before = measure_answers(manifest, softmax(logits / manifest.temperature), measured, [])
+    before = measure_answers(manifest, softmax(logits / manifest.temperature), targets, [])
     folds = _assign_folds(groups)
     parts = []
     for fold in range(FOLDS):
@@ -90,7 +88,7 @@ def recalibrate_bundle(
         if mine.any() and len(set(targets[~mine].tolist())) > 1:
             fitted = calibrate_manifest(manifest, logits[~mine], targets[~mine], precision=precision, keep=kept)
             parts.append((fitted, np.flatnonzero(mine)))
-    after = _measure_folds(parts, logits, measured)
+    after = _measure_folds(parts, logits, targets)
     final = calibrate_manifest(manifest, logits, targets, precision=precision, keep=kept)
     metrics: dict[str, JsonValue] = dict(manifest.metrics)
     metrics["calibration"] = {
@@ -157,7 +155,7 @@ def _assign_folds(groups: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _measure_folds(
-    parts: Sequence[tuple[Manifest, NDArray[np.int64]]], logits: NDArray[np.float64], measured: NDArray[np.int64]
+    parts: Sequence[tuple[Manifest, NDArray[np.int64]]], logits: NDArray[np.float64], targets: NDArray[np.int64]
 ) -> Evaluation:
     """The measures of all photos, each tagged by its own fold's manifest."""
     if not parts:
@@ -170,7 +168,7 @@ def _measure_folds(
         np.concatenate([part.by_label for part in tags]),
         np.concatenate([part.by_parent for part in tags]),
     )
-    return measure_tags(parts[0][0], probabilities, joined, measured[places], [])
+    return measure_tags(parts[0][0], probabilities, joined, targets[places], [])
 
 
 def _pick_figures(evaluation: Evaluation) -> Mapping[str, JsonValue]:

@@ -46,7 +46,7 @@ class Plan:
     attribute: str
     labels: Sequence[tuple[str, str | None]]
     recipe: Recipe
-    preprocessing: str = "flat-field/1"
+    preprocessing: str
     other: str | None = None
     precision: float = LABEL_PRECISION
 
@@ -110,9 +110,9 @@ def make_bundle(
     height, width, channels = parts.training.images.shape[1:]
     spec = InputSpec(int(height), int(width), int(channels))
     model = _build_start(plan, spec, parts.training, backbone)
-    first_weights = model.get_weights()
     watched = parts.validation if parts.watched is None else parts.watched
-    first_accuracy = measure_accuracy(model, watched)
+    # From nothing there is nothing to go back to.
+    first = None if backbone is None else (measure_accuracy(model, watched), model.get_weights())
     history = fit_net(
         model,
         parts.training,
@@ -125,9 +125,9 @@ def make_bundle(
     )
     if not np.isfinite(history[-1]["loss"]):
         raise TrainingError(f"the net did not converge: its loss is {history[-1]['loss']} after the last epoch")
-    if backbone is not None and first_accuracy > history[-1]["validation_accuracy"]:
+    if first is not None and first[0] > history[-1]["validation_accuracy"]:
         # Steps too few to get over their first, rough ones: the backbone with its new head is better as it was.
-        model.set_weights(first_weights)
+        model.set_weights(first[1])
     artifact = convert_to_int8(model, _sample_evenly(parts.training.images))
     bundle = _calibrate(plan, spec, artifact, parts)
     metrics = {

@@ -6,35 +6,30 @@ from elsewhere. Its figures are of the test part; the sheet of mistakes shows ph
 
 from __future__ import annotations
 
-import base64
-import io
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
-from PIL import Image
 
 from training.bundle import Manifest
 from training.charts import draw_calibration, draw_coverage, draw_history
 from training.classifier import Classifier, Probabilities
-from training.decoding import decode_photo
 from training.errors import TrainingError
 from training.evaluation import Evaluation, Tags, choose_tags, measure_answers
 from training.labels import PhotoRow
 from training.measures import measure_interval
+from training.page_templates import open_templates
 from training.preprocessing import ImageError
 from training.recipes import Made
 from training.shops import ShopPhotos
+from training.thumbnails import draw_thumbnail
+from training.whole_files import write_whole
 
 SHOWN_MISTAKES = 60
 SHOWN_CONFUSIONS = 15
 SHOWN_BAD_ROWS = 200
 MATRIX_LABELS = 30  # more columns fit no page: the list of confusions stands alone
-THUMBNAIL_PX = 160
-THUMBNAIL_QUALITY = 72  # some 5 KB each
 MAX_PIXELS = 100_000_000
 
 
@@ -72,16 +67,8 @@ def write_report(path: Path, made: Made, shop: ShopPhotos, *, csv_path: Path) ->
     page = render_report(made, shop, csv_path=csv_path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            unfinished = Path(file.name)
-            try:
-                file.write(page.encode())
-                file.flush()
-                unfinished.chmod(0o644)
-                unfinished.replace(path)
-            except OSError:
-                unfinished.unlink(missing_ok=True)
-                raise
+        with write_whole(path) as file:
+            file.write(page.encode())
     except OSError as error:
         raise TrainingError(f"the report {path} cannot be written: {error.strerror}") from None
 
@@ -92,21 +79,12 @@ def render_report(made: Made, shop: ShopPhotos, *, csv_path: Path) -> str:
     probabilities = Classifier(made.bundle).classify(shop.photos.images)
     test = shop.split.test
     tags = choose_tags(manifest, probabilities[test])
-    other = [index for index, label in enumerate(manifest.labels) if label.name == manifest.other]
-    evaluation = measure_answers(
-        manifest, probabilities[test], np.where(np.isin(shop.targets[test], other), -1, shop.targets[test]), []
-    )
+    evaluation = measure_answers(manifest, probabilities[test], shop.targets[test], [])
     right = probabilities[test].argmax(axis=1) == shop.targets[test]
     confidences = probabilities[test].max(axis=1)
     low, high = measure_interval(int(right.sum()), len(right))
     confusions = count_confusions(manifest, probabilities[test].argmax(axis=1), shop.targets[test])
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates()
     environment.filters["percent"] = _percent
     return environment.get_template("report.html").render(
         manifest=manifest,
@@ -208,23 +186,18 @@ def list_mistakes(manifest: Manifest, shop: ShopPhotos, probabilities: Probabili
             answer=manifest.labels[answers[place]].name,
             confidence=float(confidences[place]),
             label_confidence=float(probabilities[place, shop.targets[place]]),
-            thumbnail=draw_thumbnail(shop.photos.rows[place].path),
+            thumbnail=_draw_thumbnail(shop.photos.rows[place].path),
         )
         for place in surest.tolist()
     ]
 
 
-def draw_thumbnail(path: Path) -> str | None:
-    """A small JPEG as a data URI, or None where the photo is no longer there or cannot be decoded."""
+def _draw_thumbnail(path: Path) -> str | None:
+    """The photo as a data URI, or None where it is no longer there or cannot be decoded."""
     try:
-        pixels = decode_photo(path.read_bytes(), working_px=THUMBNAIL_PX, max_pixels=MAX_PIXELS)
+        return draw_thumbnail(path.read_bytes(), max_pixels=MAX_PIXELS)[0]
     except (OSError, ImageError):
         return None
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=THUMBNAIL_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 
 def _share(part: int, total: int) -> float | None:

@@ -14,21 +14,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from io import BytesIO
 from pathlib import Path
 from typing import IO
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from PIL import Image
 
 from catalog.output import visible
 from catalog.sheets import Sheet, SheetProduct
-from training.decoding import ImageError, decode_photo
+from training.decoding import ImageError
+from training.thumbnails import draw_thumbnail
+from training.whole_files import write_whole
 from worker.errors import UsageError
 from worker.photos import read_photo
 
-THUMBNAIL_PX = 160  # the longest side: as large as it is shown
-JPEG_QUALITY = 70  # a page of 300 photos has 1.7 MB; 1.4 MB at 60, 2.3 MB at 85
 LEAST_SHOWN = 0.01  # of a second guess: below, it is no help to a person
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -104,15 +102,10 @@ def draw_picture(product: SheetProduct, limits: Limits) -> Picture:
         return Picture("", reason=product.failure)
     try:
         data = read_photo(product.root, product.image, max_bytes=limits.max_file_bytes)
-        pixels = decode_photo(data, working_px=THUMBNAIL_PX, max_pixels=limits.max_pixels)
+        uri, size = draw_thumbnail(data, max_pixels=limits.max_pixels)
     except ImageError as error:
         return Picture("", reason=error.reason)
-    thumbnail = Image.fromarray(pixels)
-    thumbnail.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    jpeg = BytesIO()
-    thumbnail.save(jpeg, "JPEG", quality=JPEG_QUALITY, optimize=True)
-    uri = "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode("ascii")
-    return Picture(uri, *thumbnail.size)
+    return Picture(uri, *size)
 
 
 @functools.cache
@@ -158,12 +151,8 @@ def _replacing(file: str) -> Iterator[IO[bytes]]:
     target = Path(os.path.realpath(file))
     if target.exists() and not target.is_file():
         raise UsageError(f"{file} is no regular file")
-    unfinished = target.with_name(f".hangtag-{secrets.token_hex(8)}.html")
     try:
-        with unfinished.open("xb") as out:
+        with write_whole(target) as out:
             yield out
-        unfinished.replace(target)
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.classify [--photos 600] [--bundle FOLDER]
 
-Photos are scenes as the training data has them, at the scale that a 400x533 JPEG is decoded to: what comes before is
+Photos are drawn bags and shoes, at about the scale that a 400x533 JPEG is decoded to: what comes before is
 Pillow's decoding, what comes after is the database. The floor beside it is the least that any classifier does: Pillow
 bringing the same photos to the net's size, and the net.
 """

@@ -16,10 +16,9 @@ import click
 from training.cli_calibrate import calibrate
 from training.cli_card import card
 from training.cli_fit import fit
+from training.cli_options import FOLDER, json_option
 from training.cli_progress import one_line_errors
 from training.cli_shipped import shipped
-
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.group()
@@ -32,9 +31,9 @@ train.add_command(calibrate)
 
 
 @train.command()
-@click.option("--bundle", "folder", type=_FOLDER, required=True, help="Folder of the bundle.")
-@click.option("--data", type=_FOLDER, help="Folder with the four archives of Fashion-MNIST; else they are downloaded.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@click.option("--bundle", "folder", type=FOLDER, required=True, help="Folder of the bundle.")
+@click.option("--data", type=FOLDER, help="Folder with the four archives of Fashion-MNIST; else they are downloaded.")
+@json_option
 def evaluate(folder: Path, data: Path | None, as_json: bool) -> None:
     """Measure a bundle on the test set of Fashion-MNIST."""
     with one_line_errors():

@@ -12,6 +12,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from training.cli_options import (
+    FOLDER,
+    NEW_FOLDER,
+    group_column_option,
+    image_column_option,
+    json_option,
+    labels_csv_argument,
+    precision_option,
+)
 from training.cli_progress import ProgressLine, one_line_errors, read_limits, say_bad_rows
 
 if TYPE_CHECKING:
@@ -20,26 +29,17 @@ if TYPE_CHECKING:
     from training.photo_sets import Limits, PhotoSet
     from training.recalibration import Recalibration
 
-_CSV = click.Path(path_type=Path)
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-
 
 @click.command()
-@click.argument("csv_path", metavar="LABELS.csv", type=_CSV)
-@click.option("--image-column", required=True, help="Column with the photos' paths, absolute or relative to the CSV.")
+@labels_csv_argument
+@image_column_option
 @click.option("--label-column", required=True, help="Column with the right labels, as the bundle names them.")
-@click.option("--group-column", help="Column of what belongs together, as a SKU: never both fitted to and measured.")
-@click.option("--bundle", "folder", type=_FOLDER, help="Bundle to refit; default: the bundle of the package.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write the new bundle to.")
+@group_column_option
+@click.option("--bundle", "folder", type=FOLDER, help="Bundle to refit; default: the bundle of the package.")
+@click.option("--out", type=NEW_FOLDER, required=True, help="Folder to write the new bundle to.")
 @click.option("--name", help="Name of the new model version; default: the folder's.")
-@click.option(
-    "--precision",
-    type=click.FloatRange(0.5, 0.999),
-    default=0.98,
-    show_default=True,
-    help="Share of right tags that thresholds are chosen for.",
-)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@precision_option
+@json_option
 @click.pass_context
 def calibrate(
     context: click.Context,

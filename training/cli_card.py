@@ -6,13 +6,12 @@ from pathlib import Path
 
 import click
 
+from training.cli_options import FOLDER
 from training.cli_progress import ProgressLine, UsageProblem, one_line_errors, read_limits
-
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("bundles", nargs=-1, required=True, type=_FOLDER)
+@click.argument("bundles", nargs=-1, required=True, type=FOLDER)
 @click.option("--photos", multiple=True, help="NAME=LABELS.csv: labelled photos to measure on; may be said again.")
 @click.option("--image-column", default="image", show_default=True, help="Column with a photo's path.")
 @click.option("--label-column", default="label", show_default=True, help="Column with its label.")
@@ -45,8 +44,9 @@ def card(
             evaluations = []
             for bundle in read:
                 line.say(f"{name}: {len(rows):,} photos, {bundle.manifest.name}")
-                evaluations.append(evaluate_bundle(bundle, rows, max_pixels=max_pixels))
-            figures.append(PhotoFigures(name.strip(), evaluations))
+                evaluations.append(evaluate_bundle(bundle, rows, max_pixels=max_pixels).as_json())
+            how = "by `hangtag evaluate`; nothing was fitted on them."
+            figures.append(PhotoFigures(name.strip(), how, evaluations))
         page = write_card(read, figures).encode()
         with write_whole(out) as file:
             file.write(page)

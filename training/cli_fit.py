@@ -13,6 +13,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from training.cli_options import (
+    NEW_FOLDER,
+    group_column_option,
+    image_column_option,
+    json_option,
+    labels_csv_argument,
+    precision_option,
+)
 from training.cli_progress import ProgressLine, one_line_errors, read_limits, say_bad_rows
 
 if TYPE_CHECKING:
@@ -24,8 +32,6 @@ if TYPE_CHECKING:
 DEFAULT_MINUTES = 5.0
 # Below, the validation and test parts of a label are one photo each, and say nothing.
 MIN_PHOTOS = 8
-
-_CSV = click.Path(path_type=Path)
 
 
 @dataclass(frozen=True)
@@ -53,25 +59,19 @@ class FitOrder:
 
 
 @click.command()
-@click.argument("csv_path", metavar="LABELS.csv", type=_CSV)
-@click.option("--image-column", required=True, help="Column with the photos' paths, absolute or relative to the CSV.")
+@labels_csv_argument
+@image_column_option
 @click.option("--label-column", required=True, help="Column with the right labels.")
-@click.option("--group-column", help="Column of what belongs together, as a SKU: never both learnt from and measured.")
+@group_column_option
 @click.option("--parent-column", help="Column with the labels' parents, as Footwear for Sneaker.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write the bundle to.")
+@click.option("--out", type=NEW_FOLDER, required=True, help="Folder to write the bundle to.")
 @click.option("--report", type=click.Path(path_type=Path), help="HTML page to write; default: beside the bundle.")
 @click.option("--name", help="Name of the model version; default: the folder's.")
 @click.option("--from", "start", help="Bundle folder to start from, or 'nothing'; default: the bundle of the package.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Length of the training proper; default: 5.")
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the photos, in place of minutes; repeatable.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of everything random.")
-@click.option(
-    "--precision",
-    type=click.FloatRange(0.5, 0.999),
-    default=0.98,
-    show_default=True,
-    help="Share of right tags that thresholds are chosen for.",
-)
+@precision_option
 @click.option(
     "--min-photos",
     type=click.IntRange(3),
@@ -82,7 +82,7 @@ class FitOrder:
 @click.option("--merge-rare", is_flag=True, help="Merge them into 'other' (or the label of --other) instead.")
 @click.option("--other", help="Label that means 'none of them': learnt, and never tagged.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint that a killed run left.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@json_option
 @click.pass_context
 def fit(context: click.Context, /, **options: object) -> None:
     """Train a bundle of your own labels on your own photos, and write a report of how right it is."""
@@ -114,7 +114,7 @@ def run_fit(order: FitOrder, limits: Limits) -> None:
     checkpoint.unlink(missing_ok=True)
     from training.report import write_report
 
-    write_report(report_path, made, shop, csv_path=order.csv_path)
+    write_report(report_path, made, shop, csv_path=order.csv_path, max_pixels=limits.max_pixels)
     metrics = made.bundle.manifest.metrics
     if order.as_json:
         said = {"bundle": str(order.out), "report": str(report_path), "sha256": made.bundle.sha256}

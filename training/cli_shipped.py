@@ -8,16 +8,15 @@ from pathlib import Path
 
 import click
 
+from training.cli_options import FOLDER, NEW_FOLDER
 from training.cli_progress import ProgressLine, one_line_errors
-
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command()
 @click.option(
-    "--data", type=_FOLDER, required=True, help="Folder with photos-casual/ and fashion-mnist/ (else downloaded)."
+    "--data", type=FOLDER, required=True, help="Folder with photos-casual/ and fashion-mnist/ (else downloaded)."
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write the bundle to.")
+@click.option("--out", type=NEW_FOLDER, required=True, help="Folder to write the bundle to.")
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the training images, in place of the recipe's.")
 @click.option("--seed", type=click.IntRange(0), help="Seed of everything random, in place of the recipe's.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint that a killed run left.")
@@ -54,9 +53,10 @@ def run_shipped(
     prepare_backend()
     from training.bundle import check_destination, write_bundle
     from training.data_sets import FASHION_MNIST_MD5
+    from training.evaluation import describe_evaluation
     from training.measures import describe_measures
     from training.recipes import make_bundle
-    from training.shipped import add_photo_figures, divide_data, load_shipped_data, plan_shipped
+    from training.shipped import add_photo_figures, divide_data, load_shipped_data, measure_held_out, plan_shipped
 
     check_destination(out)
     line = ProgressLine()
@@ -73,8 +73,9 @@ def run_shipped(
     made = make_bundle(
         plan, divide_data(images), checkpoint=checkpoints / f"{out.name}.npz", resume=resume, report=line.say_fit
     )
-    bundle = add_photo_figures(made.bundle, images.mixture)
+    photos = measure_held_out(made.bundle, images.mixture)
+    bundle = add_photo_figures(made.bundle, photos)
     write_bundle(bundle, out, backbone=made.backbone.content)
     click.echo(f"{out}: {bundle.manifest.name}, {len(bundle.artifact):,} bytes, SHA-256 {bundle.sha256}")
     click.echo(describe_measures("Fashion-MNIST's test set", bundle.manifest.metrics["test"]))
-    click.echo(describe_measures("photos of senders not trained on", bundle.manifest.metrics["held_out_photos"]))
+    click.echo(f"photos of senders not trained on:\n{describe_evaluation(photos)}")

@@ -95,15 +95,20 @@ class Part:
 class Mixture:
     """The parts to train on; and images of Fashion-MNIST and photos of senders that are in no part.
 
-    Of the held-out photos, those of half the senders choose temperature and thresholds, together with scenes and
-    drawings that are in no part either (`calibration`); the others are only measured on (`held_out_photos`).
+    The held-out photos choose temperature and thresholds, together with `drawn_calibration`, scenes and drawings that
+    are in no part either; each photo is measured by a choice without its sender's (`senders`, numbers from 0).
     """
 
     parts: tuple[Part, ...]
     validation: LabelledImages
-    calibration: LabelledImages
-    calibration_photos: int  # so many of them are photos, and stand first
     held_out_photos: LabelledImages
+    senders: Targets
+    drawn_calibration: LabelledImages
+
+    @property
+    def calibration(self) -> LabelledImages:
+        """What temperature and thresholds are chosen on: the photos, then what is drawn."""
+        return join_images([self.held_out_photos, self.drawn_calibration])
 
     def join(self) -> WeightedImages:
         """All parts as one set, in memory, with how often each image is to be drawn; the mean is 1."""
@@ -134,7 +139,7 @@ def make_mixture(
     setting = Setting(seed, spec)
     sets = {}
     with _open_pool(processes) as pool:
-        for name, batches in _plan(fashion_mnist, photos, sizes or Sizes()).items():
+        for name, batches in _plan(fashion_mnist, photos, seed, sizes or Sizes()).items():
             files = PartFiles(folder, name, _take_fingerprint(setting, batches))
             found = files.read()
             if found is None:
@@ -150,10 +155,10 @@ def make_mixture(
         for name, share in SHARES.items()
         if len(sets[name])
     ]
-    calibration = [sets[name] for name in ("calibration_photos", "calibration_scenes", "calibration_things")]
-    return Mixture(
-        tuple(parts), sets["validation"], join_images(calibration), len(calibration[0]), sets["held_out_photos"]
-    )
+    _, held_out = split_by_sender(photos, seed)
+    _, senders = np.unique([photo.sender for photo in held_out], return_inverse=True)
+    drawn = join_images([sets["calibration_scenes"], sets["calibration_things"]])
+    return Mixture(tuple(parts), sets["validation"], sets["held_out_photos"], senders.astype(np.int64), drawn)
 
 
 def _weigh(part: Part) -> NDArray[np.float64]:
@@ -167,7 +172,9 @@ def _weigh(part: Part) -> NDArray[np.float64]:
     return weighed
 
 
-def _plan(fashion_mnist: LabelledImages, photos: Sequence[CasualPhoto], sizes: Sizes) -> dict[str, list[Batch]]:
+def _plan(
+    fashion_mnist: LabelledImages, photos: Sequence[CasualPhoto], seed: int, sizes: Sizes
+) -> dict[str, list[Batch]]:
     """What each part and each held-out set is made from, by name."""
     images, targets = fashion_mnist.images[..., 0], fashion_mnist.targets
     first_held_out = max(0, len(targets) - sizes.validation)
@@ -176,9 +183,7 @@ def _plan(fashion_mnist: LabelledImages, photos: Sequence[CasualPhoto], sizes: S
         slice(first_held_out + start, first_held_out + start + count)
         for start, count in _divide(len(targets) - first_held_out, IMAGES_AT_ONCE)
     ]
-    to_train, held_out_photos = split_by_sender(photos)
-    to_measure = [photo for photo in held_out_photos if not photo.calibrates]
-    to_calibrate = [photo for photo in held_out_photos if photo.calibrates]
+    to_train, held_out_photos = split_by_sender(photos, seed)
     no_photo_has = np.flatnonzero(np.isin(targets[first_held_out:], (SANDAL, SNEAKER, BAG, ANKLE_BOOT)))
     calibration = first_held_out + no_photo_has[: 4 * sizes.calibration_images]
     few = [(start, to_train[start : start + count]) for start, count in _divide(len(to_train), PHOTOS_AT_ONCE)]
@@ -190,10 +195,9 @@ def _plan(fashion_mnist: LabelledImages, photos: Sequence[CasualPhoto], sizes: S
         "things": [ThingBatch(start, count) for start, count in _divide(sizes.things, IMAGES_AT_ONCE)],
         "drawn": [DrawnBatch(start, count) for start, count in _divide(sizes.drawn, IMAGES_AT_ONCE)],
         "validation": [ScaledBatch(images[some], targets[some]) for some in held_out],
-        "calibration_photos": _take_unchanged(to_calibrate),
         "calibration_scenes": [SceneBatch(images[calibration], targets[calibration], 0, 1, "calibration_scenes")],
         "calibration_things": [ThingBatch(0, sizes.calibration_images, "calibration_things")],
-        "held_out_photos": _take_unchanged(to_measure),
+        "held_out_photos": _take_unchanged(held_out_photos),
     }
 
 

@@ -13,7 +13,6 @@ from statistics import mean, stdev
 
 from training.bundle import Bundle, JsonValue
 from training.errors import TrainingError
-from training.evaluation import Evaluation
 from training.page_templates import open_templates
 
 # In the words of `hangtag evaluate`, in the order of the table: attribute of an evaluation, and what it says.
@@ -32,35 +31,44 @@ MEASURES: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True)
 class PhotoFigures:
-    """What `evaluate` found on one set of photos: one evaluation for each bundle, in the order of the bundles."""
+    """What was found on one set of photos, one object as `hangtag evaluate --json` prints it for each bundle, in the
+    order of the bundles; and how, in a sentence.
+    """
 
     name: str
-    evaluations: Sequence[Evaluation]
+    how: str
+    evaluations: Sequence[Mapping[str, JsonValue]]
 
     @property
     def images(self) -> str:
         """How many photos there are: with a label, and of nothing that the model knows."""
-        first = self.evaluations[0]
-        others = f" and {first.unlabelled:,} of nothing it knows" if first.unlabelled else ""
-        return f"{first.images:,} photos{others}"
+        counts = [(each["images"], each["unlabelled"]) for each in self.evaluations]
+        return "; ".join(
+            f"{images:,} photos" + (f" and {unlabelled:,} of nothing it knows" if unlabelled else "")
+            for images, unlabelled in dict.fromkeys(counts)
+        )
 
     @property
     def lines(self) -> list[tuple[str, str]]:
         """Each measure in words, and its figure."""
         return [
-            (words, _describe_shares([getattr(each, name) for each in self.evaluations], error=name.endswith("error")))
+            (words, _describe_shares([each[name] for each in self.evaluations], error=name.endswith("error")))
             for name, words in MEASURES
-            if getattr(self.evaluations[0], name) is not None
+            if self.evaluations[0][name] is not None
         ]
 
     @property
     def recalls(self) -> list[tuple[str, str]]:
         """Each label that photos have, and the share of them that was found."""
-        return [
-            (label, _describe_shares([each.per_label[label].recall for each in self.evaluations]))
-            for label, score in self.evaluations[0].per_label.items()
-            if score.n
-        ]
+        found: dict[str, list[JsonValue]] = {}
+        for each in self.evaluations:
+            scores = each["per_label"]
+            assert isinstance(scores, Mapping)
+            for label, score in scores.items():
+                assert isinstance(score, Mapping)
+                if score["n"]:
+                    found.setdefault(label, []).append(score["recall"])
+        return [(label, _describe_shares(recalls)) for label, recalls in found.items()]
 
 
 def write_card(bundles: Sequence[Bundle], photos: Sequence[PhotoFigures]) -> str:
@@ -90,16 +98,24 @@ def write_card(bundles: Sequence[Bundle], photos: Sequence[PhotoFigures]) -> str
             precision=_take(bundles[0], "precision_aimed_at"),
             ready=[(name, _describe_measures(bundles, key)) for key, name in READY],
             ready_recalls=[(label.name, _describe_recalls(bundles, label.name)) for label in first.labels],
-            photos=photos,
+            photos=[_take_held_out(bundles), *photos],
         )
     )
 
 
 # Data sets that the bundles' own metrics hold figures of.
-READY: tuple[tuple[str, str], ...] = (
-    ("test", "Fashion-MNIST, test set"),
-    ("held_out_photos", "photos taken at home, senders not trained on"),
-)
+READY: tuple[tuple[str, str], ...] = (("test", "Fashion-MNIST, test set"),)
+
+
+def _take_held_out(bundles: Sequence[Bundle]) -> PhotoFigures:
+    """What each bundle's metrics say of the photos whose senders its net never saw."""
+    figures = [_take(bundle, "held_out_photos") for bundle in bundles]
+    return PhotoFigures(
+        "Photos taken at home, senders not trained on",
+        "each with a temperature and thresholds that were chosen without its sender's photos; each seed holds out "
+        "other senders.",
+        [each for each in figures if isinstance(each, Mapping)],
+    )
 
 
 def _describe_measures(bundles: Sequence[Bundle], key: str) -> tuple[str, str, str]:

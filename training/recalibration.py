@@ -1,7 +1,7 @@
 """Refitting a bundle's temperature and thresholds on a shop's own labelled photos, without training.
 
-Owns the choice of rows, the cross-fitting that makes "after" honest, and what is said of it. Leaves the fit to
-`thresholds` and the measures to `evaluation`. Needs no TensorFlow.
+Owns the choice of rows and what is said of the refit. Leaves the fit to `thresholds`, and the cross-fitting that makes
+"after" honest to `cross_fitting`. Needs no TensorFlow.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from training.bundle import Bundle, JsonValue, Manifest, pack_bundle
 from training.classifier import softmax
+from training.cross_fitting import measure_unseen
 from training.errors import TrainingError
-from training.evaluation import Evaluation, Tags, choose_tags, measure_answers, measure_tags
+from training.evaluation import Evaluation, measure_answers
 from training.labels import BadRow, PhotoRow
 from training.thresholds import calibrate_manifest, compute_artifact_logits
 
 FEW_PHOTOS = 200  # below, calibration error and thresholds are a guess: some 20 photos a label of ten
-FOLDS = 5
 # Below, a label's own share of right answers is known to within 20 points at best: its old threshold says more.
 MIN_LABEL_PHOTOS = 20
 
@@ -81,14 +81,12 @@ def recalibrate_bundle(
     logits = compute_artifact_logits(bundle, images)
     kept = _find_kept(manifest, targets)
     before = measure_answers(manifest, softmax(logits / manifest.temperature), targets, [])
-    folds = _assign_folds(groups)
-    parts = []
-    for fold in range(FOLDS):
-        mine = folds == fold
-        if mine.any() and len(set(targets[~mine].tolist())) > 1:
-            fitted = calibrate_manifest(manifest, logits[~mine], targets[~mine], precision=precision, keep=kept)
-            parts.append((fitted, np.flatnonzero(mine)))
-    after = _measure_folds(parts, logits, targets)
+    after = measure_unseen(
+        logits,
+        targets,
+        groups,
+        lambda seen: calibrate_manifest(manifest, logits[seen], targets[seen], precision=precision, keep=kept),
+    )
     final = calibrate_manifest(manifest, logits, targets, precision=precision, keep=kept)
     metrics: dict[str, JsonValue] = dict(manifest.metrics)
     metrics["calibration"] = {
@@ -146,29 +144,6 @@ def _find_kept(manifest: Manifest, targets: NDArray[np.int64]) -> list[str]:
             of_parent[label.parent] += of_label[label.name]
     kept = [name for name, count in of_label.items() if count < MIN_LABEL_PHOTOS and name != manifest.other]
     return kept + [parent.name for parent in manifest.parents if of_parent[parent.name] < MIN_LABEL_PHOTOS]
-
-
-def _assign_folds(groups: NDArray[np.int64]) -> NDArray[np.int64]:
-    """A fold for each photo, the same for all of a group."""
-    of_group = np.random.default_rng(0).permutation(int(groups.max()) + 1) % FOLDS
-    return of_group[groups]
-
-
-def _measure_folds(
-    parts: Sequence[tuple[Manifest, NDArray[np.int64]]], logits: NDArray[np.float64], targets: NDArray[np.int64]
-) -> Evaluation:
-    """The measures of all photos, each tagged by its own fold's manifest."""
-    if not parts:
-        raise TrainingError("the photos are too few, or of too few groups, to measure anything")
-    places = np.concatenate([where for _, where in parts])
-    probabilities = np.concatenate([softmax(logits[where] / fitted.temperature) for fitted, where in parts])
-    tags = [choose_tags(fitted, softmax(logits[where] / fitted.temperature)) for fitted, where in parts]
-    joined = Tags(
-        np.concatenate([part.top for part in tags]),
-        np.concatenate([part.by_label for part in tags]),
-        np.concatenate([part.by_parent for part in tags]),
-    )
-    return measure_tags(parts[0][0], probabilities, joined, targets[places], [])
 
 
 def _pick_figures(evaluation: Evaluation) -> Mapping[str, JsonValue]:

@@ -30,7 +30,6 @@ SHOWN_MISTAKES = 60
 SHOWN_CONFUSIONS = 15
 SHOWN_BAD_ROWS = 200
 MATRIX_LABELS = 30  # more columns fit no page: the list of confusions stands alone
-MAX_PIXELS = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,9 @@ class Mistake:
     thumbnail: str | None
 
 
-def write_report(path: Path, made: Made, shop: ShopPhotos, *, csv_path: Path) -> None:
+def write_report(path: Path, made: Made, shop: ShopPhotos, *, csv_path: Path, max_pixels: int) -> None:
     """Write the page to `path`, whole or not at all. Raises TrainingError where it cannot be written."""
-    page = render_report(made, shop, csv_path=csv_path)
+    page = render_report(made, shop, csv_path=csv_path, max_pixels=max_pixels)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with write_whole(path) as file:
@@ -73,8 +72,8 @@ def write_report(path: Path, made: Made, shop: ShopPhotos, *, csv_path: Path) ->
         raise TrainingError(f"the report {path} cannot be written: {error.strerror}") from None
 
 
-def render_report(made: Made, shop: ShopPhotos, *, csv_path: Path) -> str:
-    """The page."""
+def render_report(made: Made, shop: ShopPhotos, *, csv_path: Path, max_pixels: int) -> str:
+    """The page; a photo is shown where it has at most `max_pixels`."""
     manifest = made.bundle.manifest
     probabilities = Classifier(made.bundle).classify(shop.photos.images)
     test = shop.split.test
@@ -102,7 +101,7 @@ def render_report(made: Made, shop: ShopPhotos, *, csv_path: Path) -> str:
         matrix=confusions if len(manifest.labels) <= MATRIX_LABELS else None,
         matrix_totals=confusions.sum(axis=1),
         confusions=rank_confusions(manifest, confusions),
-        mistakes=list_mistakes(manifest, shop, probabilities),
+        mistakes=list_mistakes(manifest, shop, probabilities, max_pixels=max_pixels),
         shop=shop,
         bad_rows=shop.bad_rows[:SHOWN_BAD_ROWS],
     )
@@ -167,7 +166,9 @@ def rank_confusions(manifest: Manifest, matrix: NDArray[np.int64]) -> list[tuple
     ]
 
 
-def list_mistakes(manifest: Manifest, shop: ShopPhotos, probabilities: Probabilities) -> list[Mistake]:
+def list_mistakes(
+    manifest: Manifest, shop: ShopPhotos, probabilities: Probabilities, *, max_pixels: int
+) -> list[Mistake]:
     """The photos whose answer is not their label, surest first, with thumbnails; of all parts.
 
     A photo that the net learnt from and still contradicts is the likeliest to have a wrong label.
@@ -186,16 +187,16 @@ def list_mistakes(manifest: Manifest, shop: ShopPhotos, probabilities: Probabili
             answer=manifest.labels[answers[place]].name,
             confidence=float(confidences[place]),
             label_confidence=float(probabilities[place, shop.targets[place]]),
-            thumbnail=_draw_thumbnail(shop.photos.rows[place].path),
+            thumbnail=_draw_thumbnail(shop.photos.rows[place].path, max_pixels),
         )
         for place in surest.tolist()
     ]
 
 
-def _draw_thumbnail(path: Path) -> str | None:
+def _draw_thumbnail(path: Path, max_pixels: int) -> str | None:
     """The photo as a data URI, or None where it is no longer there or cannot be decoded."""
     try:
-        return draw_thumbnail(path.read_bytes(), max_pixels=MAX_PIXELS)[0]
+        return draw_thumbnail(path.read_bytes(), max_pixels=max_pixels)[0]
     except (OSError, ImageError):
         return None
 

@@ -25,17 +25,20 @@ def test_photos_come_with_their_label_and_shoes_of_an_unknown_one_do_not_come(tm
 
 
 def test_no_sender_is_on_both_sides_of_the_split(tmp_path: Path) -> None:
-    training, held_out = split_by_sender(read_casual_photos(write_home_photos(tmp_path)))
+    training, held_out = split_by_sender(read_casual_photos(write_home_photos(tmp_path)), 1)
 
     assert {photo.sender for photo in training} == {TRAINING_SENDER}
     assert {photo.sender for photo in held_out} == {HELD_OUT_SENDER}
 
 
-def test_the_split_is_the_one_that_was_measured_with() -> None:
+def test_the_split_is_the_one_that_was_measured_with_and_each_seed_of_five_holds_out_others() -> None:
     senders = [str(number) for number in range(1, 31)]
 
-    assert [sender for sender in senders if is_held_out(sender)] == ["2", "4", "8", "10", "13", "14", "16", "18", "28"]
-    assert not any(is_held_out(sender) for sender in ("48", "181", "322"))
+    of_seeds = [[sender for sender in senders if is_held_out(sender, seed)] for seed in range(1, 6)]
+
+    assert of_seeds[0] == ["3", "5", "7", "8", "10", "19", "23", "27"]
+    assert sorted(sender for held_out in of_seeds for sender in held_out) == sorted(senders)
+    assert not any(is_held_out(sender, seed) for sender in ("48", "181", "322") for seed in range(1, 6))
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 
 from tests.training.closet import (
-    CALIBRATING_SENDER,
     HELD_OUT_SENDER,
+    OTHER_HELD_OUT_SENDER,
     TRAINING_SENDER,
     draw_images,
     write_home_photos,
 )
 from training import image_batches
 from training.bundle import InputSpec
-from training.casual_photos import OTHER, read_casual_photos
+from training.casual_photos import OTHER, read_casual_photos, split_by_sender
 from training.data_sets import FASHION_MNIST_LABELS
 from training.drawing.garments import ANKLE_BOOT, BAG, COAT, SANDAL, SHIRT, SNEAKER
 from training.errors import TrainingError
@@ -78,18 +78,18 @@ def test_joined_parts_are_drawn_by_their_shares_and_rare_labels_more_often(place
     assert coat == pytest.approx(1.5 * shirt)
 
 
-def test_temperature_and_thresholds_get_photos_and_scenes_of_their_own(tmp_path: Path) -> None:
-    senders = (TRAINING_SENDER, HELD_OUT_SENDER, CALIBRATING_SENDER)
+def test_temperature_and_thresholds_get_the_held_out_photos_and_scenes_of_their_own(tmp_path: Path) -> None:
+    senders = (TRAINING_SENDER, OTHER_HELD_OUT_SENDER, HELD_OUT_SENDER)
     photos = read_casual_photos(write_home_photos(tmp_path / "home", senders=senders))
 
     mixture = make_mixture(IMAGES, photos, SPEC, folder=tmp_path / "parts", seed=1, processes=0, sizes=SIZES)
 
-    ours = [photo for photo in photos if photo.sender == CALIBRATING_SENDER]
+    ours = [photo for photo in photos if photo.sender != TRAINING_SENDER]
     targets = mixture.calibration.targets.tolist()
     assert targets[: len(ours)] == [photo.target for photo in ours]
     # Then a scene of each held-out image that no photo taken at home can be of, and two drawn things.
     assert sorted(targets[len(ours) :]) == [SANDAL, SNEAKER, BAG, ANKLE_BOOT, OTHER, OTHER]
-    assert len(mixture.held_out_photos) == len([photo for photo in photos if photo.sender == HELD_OUT_SENDER])
+    assert mixture.senders.tolist() == [int(photo.sender == OTHER_HELD_OUT_SENDER) for photo in ours]
     trained = {image.tobytes() for part in mixture.parts for image in part.images}
     assert not trained & {image.tobytes() for image in mixture.calibration.images}
 
@@ -102,7 +102,7 @@ def test_labels_are_the_ten_in_their_order_and_other() -> None:
 def test_a_held_out_senders_photos_are_in_no_part_and_unchanged(tmp_path: Path) -> None:
     mixture = make(tmp_path)
     photos = read_casual_photos(tmp_path / "home")
-    held_out = [photo for photo in photos if photo.held_out]
+    _, held_out = split_by_sender(photos, 1)
 
     prepared = [prepare_photo(photo.path.read_bytes(), SPEC, "item-view/1", max_pixels=10**6) for photo in held_out]
 
@@ -127,7 +127,7 @@ def test_the_last_images_are_for_validation_alone(place: Path) -> None:
 
 
 def test_the_seed_decides_every_pixel_and_the_number_of_processes_none(place: Path, tmp_path: Path) -> None:
-    first, other = make(place), make(place, seed=2, folder=tmp_path / "other")
+    first, other = make(place), make(place, seed=6, folder=tmp_path / "other")
     twice = make(place, folder=tmp_path / "twice", processes=2)
 
     for part, its_twin, different in zip(first.parts, twice.parts, other.parts, strict=True):

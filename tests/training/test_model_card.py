@@ -29,21 +29,20 @@ def make_bundle(seed: int, accuracy: float) -> Bundle:
         "images": {"training": 50},
         "precision_aimed_at": {"labels": 0.95, "parents": 0.9875},
         "test": figures,
-        "held_out_photos": figures,
+        "held_out_photos": measure_noise(tiny),
     }
     return pack_bundle(replace(tiny.manifest, metrics=metrics), tiny.artifact)
 
 
-def measure(bundle: Bundle) -> PhotoFigures:
-    images = draw_noise(SPEC, 30)
-    evaluation = measure_answers(bundle.manifest, Classifier(bundle).classify(images), np.arange(30) % 3, [])
-    return PhotoFigures("shop photos", [evaluation])
+def measure_noise(bundle: Bundle, *, images: int = 30) -> dict[str, JsonValue]:
+    answers = Classifier(bundle).classify(draw_noise(SPEC, images))
+    return measure_answers(bundle.manifest, answers, np.arange(images) % 3, []).as_json()
 
 
 def test_a_card_says_what_the_bundle_is_and_how_right() -> None:
     bundle = make_bundle(1, 0.8)
 
-    card = write_card([bundle], [measure(bundle)])
+    card = write_card([bundle], [PhotoFigures("shop photos", "by `hangtag evaluate`.", [measure_noise(bundle)])])
 
     assert card.startswith("# Model card: tiny\n")
     assert bundle.sha256 in card
@@ -51,7 +50,9 @@ def test_a_card_says_what_the_bundle_is_and_how_right() -> None:
     assert "One seed (1)" in card
     assert "### shop photos" in card
     assert "30 photos, by `hangtag evaluate`" in card
-    assert "| label 0 | pair | 0.50 | 80.0 % | 80.0 % |" in card
+    assert "| label 0 | pair | 0.50 | 80.0 % |" in card
+    assert "### Photos taken at home, senders not trained on" in card
+    assert "30 photos, each with a temperature and thresholds" in card
 
 
 def test_figures_of_three_seeds_are_a_mean_and_a_deviation() -> None:
@@ -59,6 +60,14 @@ def test_figures_of_three_seeds_are_a_mean_and_a_deviation() -> None:
 
     assert "| Fashion-MNIST, test set | 10 | 85.0 ± 5.0 % | 0.020 ± 0.000 |" in card
     assert "over the seeds 1, 2, 3" in card
+    assert "0.020 ± 0.000" in card
+
+
+def test_sets_of_several_sizes_are_named_with_each_size() -> None:
+    bundle = make_bundle(1, 0.8)
+    figures = PhotoFigures("home", "how", [measure_noise(bundle, images=images) for images in (30, 24)])
+
+    assert figures.images == "30 photos; 24 photos"
 
 
 def test_bundles_of_two_recipes_have_no_card() -> None:

@@ -6,7 +6,14 @@ import pytest
 from tests.training.nets import describe, draw_noise, make_tiny_bundle
 from training.bundle import InputSpec, Label, Parent
 from training.classifier import Classifier, softmax
-from training.thresholds import calibrate_manifest, choose_thresholds, compute_artifact_logits, derive_parent_precision
+from training.cli_options import DEFAULT_PRECISION
+from training.thresholds import (
+    LABEL_PRECISION,
+    calibrate_manifest,
+    choose_thresholds,
+    compute_artifact_logits,
+    derive_parent_precision,
+)
 
 SPEC = InputSpec(12, 12, 1)
 MANIFEST = replace(
@@ -96,3 +103,7 @@ def test_the_temperature_is_of_photos_and_thresholds_of_what_stands_behind_them_
     assert of_both.temperature == of_photos.temperature
     assert of_both.labels != of_photos.labels
     assert calibrate_manifest(MANIFEST, both, twice, precision=0.9).temperature < of_photos.temperature
+
+
+def test_the_commands_aim_at_the_precision_that_thresholds_are_chosen_for() -> None:
+    assert DEFAULT_PRECISION == LABEL_PRECISION

@@ -1,27 +1,21 @@
-"""Asking the catalog, and a person's word on a tag: `find`, `show`, `stats`, `runs`, `failures`, `review`,
-`correct`, `confirm`, `reject`.
+"""Asking the catalog: `find`, `show`, `stats`, `runs`, `failures`, `review`.
 
-Thin over `catalog.queries` and `catalog.tags`. Which database it is, the root of the command line knows: it hands
+Thin over `catalog.queries`. Which database it is, the root of the command line knows: it hands
 every command a `CatalogOpener`, and turns a `CatalogError` into one line and exit code 2.
 """
 
-import getpass
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from catalog.cli_pages import CatalogOpener, Paging, html_option, paging_options, print_pages, write_sheet
-from catalog.errors import CatalogError
-from catalog.output import Form, output_options, print_record, print_rows
+from catalog.output import Form, output_options, print_record, print_rows, store_text
 
 
 def stored_text(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    """An argument as the catalog stores it: a byte that is no UTF-8 is U+EF80 to U+EFFF there."""
-    if value is None:
-        return None
-    return "".join(chr(ord(c) - 0xDC80 + 0xEF80) if "\udc80" <= c <= "\udcff" else c for c in value)
+    """An argument as the catalog stores it."""
+    return None if value is None else store_text(value)
 
 
 def parse_moment(_context: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
@@ -85,8 +79,12 @@ def review(context: click.Context, *, paging: Paging, html: str | None, form: Fo
             paging=paging, form=form,
         )  # fmt: skip
         return
-    columns = queries.REVIEW_COLUMNS if form is not Form.PEOPLE else queries.REVIEW_COLUMNS_FOR_PEOPLE
-    print_pages(context, columns, queries.review_queue, {}, paging=paging, form=form)
+    columns = {
+        Form.PEOPLE: queries.REVIEW_COLUMNS_FOR_PEOPLE,
+        Form.CSV: queries.REVIEW_COLUMNS_TO_FILL,
+        Form.JSON: queries.REVIEW_COLUMNS,
+    }
+    print_pages(context, columns[form], queries.review_queue, {}, paging=paging, form=form)
 
 
 @click.command()
@@ -152,72 +150,3 @@ def runs(opener: CatalogOpener, *, run_id: int | None, limit: int, form: Form) -
             print_rows(columns, list_runs(session, limit=limit), form=form)
         else:
             print_record(show_run(session, run_id), form=form)
-
-
-def login_name() -> str:
-    """Who is at the keyboard.
-
-    Raises:
-        CatalogError: the system has no name for this user, as in some containers.
-    """
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError) as error:
-        raise CatalogError("this user has no login name: say who you are with --by NAME") from error
-
-
-by_option = click.option("--by", callback=stored_text, help="Whose word it is.  [default: the login name]")
-
-
-@click.command()
-@click.argument("sku", callback=stored_text)
-@click.argument("label", callback=stored_text)
-@by_option
-@output_options
-@click.pass_obj
-def correct(opener: CatalogOpener, *, sku: str, label: str, by: str | None, form: Form) -> None:
-    """Set the tag of a product by a person's word; no model changes it again."""
-    from catalog.tags import correct_tag
-
-    _say(opener, sku, form, lambda session, now: correct_tag(session, sku, label, by=by or login_name(), now=now))
-
-
-@click.command()
-@click.argument("sku", callback=stored_text)
-@by_option
-@output_options
-@click.pass_obj
-def confirm(opener: CatalogOpener, *, sku: str, by: str | None, form: Form) -> None:
-    """Keep the tag that a product shows as a person's word."""
-    from catalog.tags import confirm_tag
-
-    _say(opener, sku, form, lambda session, now: confirm_tag(session, sku, by=by or login_name(), now=now))
-
-
-@click.command()
-@click.argument("sku", callback=stored_text)
-@click.argument("label", callback=stored_text)
-@by_option
-@output_options
-@click.pass_obj
-def reject(opener: CatalogOpener, *, sku: str, label: str, by: str | None, form: Form) -> None:
-    """Say that a label is wrong for a product: its tag follows from the rest, and the label stays away."""
-    from catalog.tags import reject_label
-
-    _say(opener, sku, form, lambda session, now: reject_label(session, sku, label, by=by or login_name(), now=now))
-
-
-def _say(
-    opener: CatalogOpener,
-    sku: str,
-    form: Form,
-    change: Callable[[Any, datetime], object],
-) -> None:
-    """Make a person's change, and print the product's row as it stands then."""
-    from catalog.database import current_time, writing
-    from catalog.queries import FIND_COLUMNS, fetch_tag
-
-    with writing(opener.open_catalog()) as session:
-        change(session, current_time(session))
-        row = fetch_tag(session, sku)
-    print_rows(FIND_COLUMNS, [row], form=form)

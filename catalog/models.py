@@ -356,6 +356,27 @@ class RejectedLabel(Base):
     rejected_at: Mapped[datetime]
 
 
+class HumanAction(Base):
+    """Append-only: each word of a person on a product. What was not undone stands."""
+
+    __tablename__ = "human_action"
+    __table_args__ = (
+        CheckConstraint("action IN ('corrected', 'confirmed', 'rejected', 'undone')", name="action"),
+        CheckConstraint("(action = 'undone') = (undoes_id IS NOT NULL)", name="undoes_a_word"),
+        UniqueConstraint("undoes_id"),  # nothing is taken back twice
+        Index("ix_human_action_product_id", "product_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("product.id"))
+    attribute: Mapped[str]
+    action: Mapped[str]
+    label_id: Mapped[int] = mapped_column(ForeignKey("label.id"))
+    undoes_id: Mapped[int | None] = mapped_column(ForeignKey("human_action.id"))
+    acted_by: Mapped[str]
+    acted_at: Mapped[datetime]
+
+
 class TagEvent(Base):
     """Append-only: each change of what the catalog shows. History, undo, and the feed of what changed."""
 

@@ -109,6 +109,11 @@ def visible(text: str) -> str:
     )  # fmt: skip
 
 
+def store_text(text: str) -> str:
+    """Text from outside as the catalog stores it: a byte that is no UTF-8 is U+EF80 to U+EFFF there."""
+    return "".join(chr(ord(c) - 0xDC80 + 0xEF80) if "\udc80" <= c <= "\udcff" else c for c in text)
+
+
 def text_for_people(value: object) -> str:
     """A value as a cell of a table; nothing for None and for False."""
     if value is None or value is False:

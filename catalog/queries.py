@@ -22,6 +22,9 @@ REVIEW_COLUMNS = (
     "guess_3_confidence", "root", "image", "model", "waiting_since",
 )  # fmt: skip
 
+# The last one is empty: a person writes the right label there, and `correct --csv` reads the file.
+REVIEW_COLUMNS_TO_FILL = (*REVIEW_COLUMNS, "label")
+
 # What fits a terminal: the guess and the photo to look at; `show SKU` has the rest.
 REVIEW_COLUMNS_FOR_PEOPLE = ("sku", "reason", "tag", "guess_1", "guess_1_confidence", "guess_2", "image")
 
@@ -251,5 +254,5 @@ def _fetch_reviews(session: Session, product_ids: Sequence[int]) -> list[dict[st
         .outerjoin(Source, Source.id == Image.source_id)
         .where(Tag.product_id.in_(product_ids), Tag.attribute == ATTRIBUTE)
     )  # fmt: skip
-    rows = {row.product_id: as_dict(row, REVIEW_COLUMNS) for row in session.execute(query)}
+    rows = {row.product_id: as_dict(row, REVIEW_COLUMNS) | {"label": None} for row in session.execute(query)}
     return [rows[product_id] for product_id in product_ids]

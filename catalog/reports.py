@@ -7,7 +7,18 @@ from sqlalchemy import case, func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from catalog.model_versions import ATTRIBUTE, current_model_version
-from catalog.models import Image, Label, ModelVersion, Prediction, Product, RejectedLabel, Source, Tag, TagEvent
+from catalog.models import (
+    HumanAction,
+    Image,
+    Label,
+    ModelVersion,
+    Prediction,
+    Product,
+    RejectedLabel,
+    Source,
+    Tag,
+    TagEvent,
+)
 from catalog.queries import NEEDS_REVIEW, fetch_tag
 from catalog.run_queries import count_failures
 from catalog.statements import fetch_dicts
@@ -23,8 +34,8 @@ def show_product(session: Session, sku: str) -> dict[str, Any]:
     """Everything the catalog knows of a product.
 
     Its row of `find`; then `guesses`; the tag as the model, a person and the import each have it (None where they
-    have none); the labels that people rejected; its images, each with what the model that judged the product says
-    of it and whether it decided; and what changed, newest first.
+    have none); the labels that people rejected; every word of a person, newest first; its images, each with what the
+    model that judged the product says of it and whether it decided; and what changed, newest first.
 
     Raises:
         CatalogError: no such SKU.
@@ -43,6 +54,7 @@ def show_product(session: Session, sku: str) -> dict[str, Any]:
         "human_tag": _human_tag(session, tag),
         "imported": _imported(session, tag),
         "rejected": _rejected(session, product.id),
+        "human_actions": _human_actions(session, product.id),
         "images": _images(session, product.id, judge, tag.deciding_image_id if tag else None),
         "history": _history(session, product.id),
     }
@@ -197,6 +209,23 @@ def _rejected(session: Session, product_id: int) -> list[dict[str, Any]]:
         .where(RejectedLabel.product_id == product_id, RejectedLabel.attribute == ATTRIBUTE)
         .order_by(RejectedLabel.rejected_at, Label.name)
     )
+    return fetch_dicts(session, query)
+
+
+def _human_actions(session: Session, product_id: int) -> list[dict[str, Any]]:
+    """Every word of a person on the product, newest first, and who took it back, if anybody did."""
+    undo = aliased(HumanAction)
+    query = (
+        select(
+            HumanAction.acted_at.label("at"), HumanAction.action, Label.name.label("tag"),
+            HumanAction.acted_by.label("by"), undo.acted_by.label("undone_by"), undo.acted_at.label("undone_at"),
+        )
+        .join(Label, Label.id == HumanAction.label_id)
+        .outerjoin(undo, undo.undoes_id == HumanAction.id)
+        .where(HumanAction.product_id == product_id, HumanAction.attribute == ATTRIBUTE)
+        .where(HumanAction.undoes_id.is_(None))
+        .order_by(HumanAction.id.desc())
+    )  # fmt: skip
     return fetch_dicts(session, query)
 
 

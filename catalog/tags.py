@@ -1,6 +1,7 @@
-"""Tags: the model's columns from the predictions that are there, the human columns from people, and the events.
+"""Tags: the model's columns from the predictions that are there, the imported ones, and the events.
 
-Owns every write to `tag`, `tag_event` and `rejected_label`. The rule itself stands in `catalog.decisions`.
+Owns every write to these and to `tag_event`. Leaves what people say to `catalog.people`, and the rule itself to
+`catalog.decisions`.
 Everything here runs inside a transaction of the caller, and locks the products it touches in key order first, so
 that two writers never wait for each other in a ring.
 """
@@ -14,7 +15,6 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from catalog.decisions import Decision, ImagePrediction, decide
-from catalog.errors import CatalogError
 from catalog.model_versions import ATTRIBUTE, current_model_version, load_label_set
 from catalog.models import Image, Label, ModelVersion, Prediction, Product, RejectedLabel, Tag, TagEvent
 from catalog.statements import upsert
@@ -188,79 +188,3 @@ def import_categories(session: Session, categories: Mapping[int, str]) -> None:
     ]
     columns = ("imported_category", "imported_label_id")
     upsert(session, Tag, rows, keys=("product_id", "attribute"), update=columns)
-
-
-def correct_tag(session: Session, sku: str, label: str, *, by: str, now: datetime) -> None:
-    """Set the tag of a product by a person's word; no model changes it again.
-
-    Raises:
-        CatalogError: no such SKU or label.
-    """
-    _set_human_label(session, _product_id(session, sku), _label_id(session, label), "corrected", by=by, now=now)
-
-
-def confirm_tag(session: Session, sku: str, *, by: str, now: datetime) -> str:
-    """Keep the tag that is shown as a person's word; its name.
-
-    Raises:
-        CatalogError: no such SKU, or it has no tag.
-    """
-    product_id = _product_id(session, sku)
-    lock_products(session, [product_id])
-    label_id = shown_labels(session, [product_id]).get(product_id)
-    if label_id is None:
-        raise CatalogError(f"{sku} has no tag to confirm: `hangtag correct {sku} LABEL` sets one")
-    _set_human_label(session, product_id, label_id, "confirmed", by=by, now=now)
-    return session.scalars(select(Label.name).where(Label.id == label_id)).one()
-
-
-def reject_label(session: Session, sku: str, label: str, *, by: str, now: datetime) -> None:
-    """Forbid a label for a product: its tag is derived again without it, and it does not come back.
-
-    Raises:
-        CatalogError: no such SKU or label, or a person set this very tag.
-    """
-    product_id, label_id = _product_id(session, sku), _label_id(session, label)
-    lock_products(session, [product_id])
-    tag = session.get(Tag, (product_id, ATTRIBUTE))
-    if tag is not None and tag.human_label_id == label_id:
-        raise CatalogError(f"{label} is a person's word for {sku}: `hangtag correct {sku} LABEL` changes it")
-    row = {"product_id": product_id, "attribute": ATTRIBUTE, "label_id": label_id,
-           "rejected_by": by, "rejected_at": now}  # fmt: skip
-    upsert(session, RejectedLabel, [row], keys=("product_id", "attribute", "label_id"), update=())
-    if tag is None or tag.model_version_id is None:
-        return
-    recompute_tags(session, [product_id], model_version_id=tag.model_version_id, run_id=None, now=now)
-
-
-def _set_human_label(session: Session, product_id: int, label_id: int, action: str, *, by: str, now: datetime) -> None:
-    lock_products(session, [product_id])
-    before = shown_labels(session, [product_id])
-    row = {
-        "product_id": product_id,
-        "attribute": ATTRIBUTE,
-        "human_label_id": label_id,
-        "human_action": action,
-        "human_by": by,
-        "human_at": now,
-    }
-    columns = ("human_label_id", "human_action", "human_by", "human_at")
-    upsert(session, Tag, [row], keys=("product_id", "attribute"), update=columns)
-    record_changes(
-        session, before=before, product_ids=[product_id], source="human", changed_by=by, run_id=None, now=now
-    )
-
-
-def _product_id(session: Session, sku: str) -> int:
-    product_id = session.scalar(select(Product.id).where(Product.sku == sku))
-    if product_id is None:
-        raise CatalogError(f"no product {sku!r} in the catalog")
-    return product_id
-
-
-def _label_id(session: Session, name: str) -> int:
-    label_id = session.scalar(select(Label.id).where(Label.name == name))
-    if label_id is None:
-        names = ", ".join(session.scalars(select(Label.name).order_by(Label.name)))
-        raise CatalogError(f"no label {name!r} in the catalog; there are: {names}")
-    return label_id

@@ -54,6 +54,16 @@ VIEWS = {
            AND imported.id <> coalesce(label.parent_id, label.id)
            AND label.id <> coalesce(imported.parent_id, imported.id)
     """,
+    "human_actions": """
+        SELECT human_action.id AS id, product.sku AS sku, human_action.attribute AS attribute,
+               human_action.action AS action, label.name AS tag, human_action.acted_by AS acted_by,
+               human_action.acted_at AS acted_at, undo.acted_by AS undone_by, undo.acted_at AS undone_at
+          FROM human_action
+          JOIN product ON product.id = human_action.product_id
+          JOIN label ON label.id = human_action.label_id
+          LEFT JOIN human_action AS undo ON undo.undoes_id = human_action.id
+         WHERE human_action.action <> 'undone'
+    """,
     "tag_changes": """
         SELECT tag_event.id AS id, product.sku AS sku, tag_event.attribute AS attribute, old.name AS old_tag,
                new.name AS new_tag, tag_event.source AS source, tag_event.changed_by AS changed_by,

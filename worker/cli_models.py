@@ -102,7 +102,7 @@ def rollback_model(settings: Settings, by: str | None) -> None:
 
 
 def _promote(settings: Settings, choose: Callable[["Session"], "ModelVersion"], by: str | None) -> None:
-    from catalog.cli import login_name
+    from catalog.cli_people import login_name
     from catalog.database import current_time, writing
     from catalog.model_versions import promote
 

@@ -1,63 +1,24 @@
 import csv
 import io
 import json
-import shlex
-from typing import Any
 
-import click
 import pytest
-from click.testing import CliRunner, Result
-from sqlalchemy import Engine
+from click.testing import CliRunner
 
-from catalog import cli
 from catalog.database import reading, writing
 from catalog.errors import CatalogError
+from catalog.people import correct_tag
 from catalog.queries import FIND_COLUMNS
 from catalog.sheets import Sheet
-from catalog.tags import correct_tag
+from tests.catalog.command_line import Opener, hangtag, json_of, run
 from tests.catalog.shop import SURE_SHIRT, Shop, later, photo
 from tests.catalog.test_queries import fill_at_random
 from tests.catalog.test_views import fill
 
 
-class Opener:
-    """What the root of the command line gives the commands."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-
-    def open_catalog(self) -> Engine:
-        return self.engine
-
-
-@click.group()
-def hangtag() -> None:
-    """Stands for the root of the command line."""
-
-
-for command in (
-    cli.find, cli.show, cli.stats, cli.runs, cli.failures, cli.review, cli.correct, cli.confirm, cli.reject,
-):  # fmt: skip
-    hangtag.add_command(command)
-
-
 @pytest.fixture
 def example(shop: Shop) -> Shop:
     return fill(shop)
-
-
-def run(shop: Shop, line: str, *, opener: Opener | None = None) -> Result:
-    """A command as it is typed after `hangtag`; CatalogError is left to the caller, as it is to the root."""
-    result = CliRunner().invoke(hangtag, shlex.split(line), obj=opener or Opener(shop.engine), prog_name="hangtag")
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
-
-
-def json_of(shop: Shop, line: str) -> list[dict[str, Any]]:
-    result = run(shop, f"{line} --json")
-    assert result.exit_code == 0, result.stderr
-    return [json.loads(row) for row in result.stdout.splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +131,6 @@ def test_failures_and_review_are_handed_out_in_pages_too(example: Shop) -> None:
         ("find --since yesterday", "no ISO 8601 date"),
         ("find --json --csv", "exclude each other"),
         ("show", "SKU"),
-        ("correct a", "LABEL"),
         ("runs x", "x"),
     ],
 )
@@ -188,50 +148,12 @@ def test_wrong_usage_is_exit_code_2_and_prints_nothing(sqlite_shop: Shop, line: 
         ("find --cursor rubbish", "is no cursor"),
         ("show nope", "no product 'nope'"),
         ("runs 99", "no run 99"),
-        ("correct nope Boot --by anna", "no product 'nope'"),
-        ("confirm nope --by anna", "no product 'nope'"),
-        ("reject nope Boot --by anna", "no product 'nope'"),
     ],
 )
 def test_what_is_not_there_is_one_line(sqlite_shop: Shop, line: str, words: str) -> None:
     with pytest.raises(CatalogError, match=words) as error:
         run(sqlite_shop, line)
     assert "\n" not in str(error.value)
-
-
-def test_correct_sets_the_tag_and_prints_it(example: Shop) -> None:
-    [row] = json_of(example, "correct boot Sandal --by anna")
-    assert (row["sku"], row["tag"], row["source"], row["confidence"]) == ("boot", "Sandal", "human", 1.0)
-    assert example.tag_row("boot").human_by == "anna"
-
-
-def test_confirm_keeps_the_tag(example: Shop) -> None:
-    assert "Tops" in run(example, "confirm parent --by anna").stdout
-    row = example.tag_row("parent")
-    assert (row.human_action, row.human_label_id) == ("confirmed", example.label_id("Tops"))
-    with pytest.raises(CatalogError, match="no tag to confirm"):
-        run(example, "confirm unsure --by anna")
-
-
-def test_reject_takes_the_label_away(example: Shop) -> None:
-    [row] = json_of(example, "reject boot Boot --by anna")
-    assert row["tag"] != "Boot"
-
-
-def test_a_persons_word_is_the_login_names_by_default(example: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LOGNAME", "carla")
-    run(example, "correct boot Sandal")
-    assert example.tag_row("boot").human_by == "carla"
-
-
-def test_without_a_login_name_the_line_asks_for_by(example: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_name() -> str:
-        raise KeyError("uid not found")
-
-    monkeypatch.setattr("getpass.getuser", no_name)
-    with pytest.raises(CatalogError, match="--by NAME"):
-        run(example, "correct boot Sandal")
-    assert example.tag_row("boot").human_label_id is None
 
 
 def test_a_byte_that_is_no_utf_8_is_found_as_it_is_stored(shop: Shop) -> None:

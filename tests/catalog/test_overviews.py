@@ -13,7 +13,7 @@ from catalog.overviews import (
     list_failures,
     list_tags,
 )
-from catalog.tags import correct_tag
+from catalog.people import correct_tag
 from tests.catalog.shop import SOME_TOP, SURE_BOOT, SURE_SHIRT, TRUNCATED, UNSURE, Shop, later, photo
 
 FOUND = {

@@ -10,8 +10,8 @@ from catalog.database import reading, writing
 from catalog.errors import CatalogError
 from catalog.model_versions import LabelEntry
 from catalog.pages import Page, Position, walk_rows, write_cursor
-from catalog.queries import FIND_COLUMNS, REVIEW_COLUMNS, fetch_tag, find, review_queue
-from catalog.tags import correct_tag, reject_label
+from catalog.people import correct_tag, reject_label
+from catalog.queries import FIND_COLUMNS, REVIEW_COLUMNS_TO_FILL, fetch_tag, find, review_queue
 from tests.catalog.shop import (
     LABELS,
     NO_PRODUCT,
@@ -216,7 +216,7 @@ def test_the_review_queue_comes_surest_guess_first(shop: Shop) -> None:
         ("c", "other", None), ("b", "label unsure", "Tops"), ("e", "unsure", None), ("a", "unsure", None),
     ]  # fmt: skip
     row = page.rows[1]
-    assert list(row) == list(REVIEW_COLUMNS)
+    assert list(row) == list(REVIEW_COLUMNS_TO_FILL)
     assert (row["guess_1"], row["guess_2"], row["image"], row["root"]) == ("Shirt", "Coat", "b.jpg", "/photos")
 
 

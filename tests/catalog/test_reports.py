@@ -2,8 +2,8 @@ import pytest
 
 from catalog.database import reading, writing
 from catalog.errors import CatalogError
+from catalog.people import correct_tag, reject_label
 from catalog.reports import count_catalog, show_product
-from catalog.tags import correct_tag, reject_label
 from tests.catalog.shop import NOW, SURE_BOOT, SURE_SHIRT, TRUNCATED, Shop, content_of, later, photo
 from tests.catalog.test_views import fill
 

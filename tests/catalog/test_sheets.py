@@ -3,6 +3,7 @@ import pytest
 from catalog.database import reading, writing
 from catalog.errors import CatalogError
 from catalog.pages import walk_rows
+from catalog.people import correct_tag
 from catalog.queries import review_queue
 from catalog.sheets import (
     SheetGroup,
@@ -13,7 +14,6 @@ from catalog.sheets import (
     list_sheet_labels,
     review_by_mistakes,
 )
-from catalog.tags import correct_tag
 from tests.catalog.shop import (
     NO_PRODUCT,
     SOME_TOP,

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import text
 
 from catalog.database import reading, writing
-from catalog.tags import correct_tag
+from catalog.people import correct_tag
 from catalog.views import VIEWS
 from tests.catalog.shop import (
     NO_PRODUCT,

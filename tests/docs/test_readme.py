@@ -16,7 +16,7 @@ from sqlalchemy import Engine, inspect, text
 
 from catalog.database import reading, writing
 from catalog.model_versions import LabelEntry
-from catalog.tags import correct_tag
+from catalog.people import correct_tag
 from catalog.views import VIEWS
 from tests.catalog.shop import NOW, TRUNCATED, Shop, photo
 from tests.docs.command_lines import check_words, split_line, walk_commands
@@ -49,7 +49,7 @@ def test_every_command_line_is_one_that_the_command_line_takes(
     check_words(words)
 
 
-@pytest.mark.parametrize("words", [["fnid"], ["find", "--nosuch"], ["find", "--from", "2"], ["correct", "SKU"]])
+@pytest.mark.parametrize("words", [["fnid"], ["find", "--nosuch"], ["find", "--from", "2"], ["show", "A", "B"]])
 def test_a_command_line_that_is_none_would_be_noticed(words: list[str]) -> None:
     with pytest.raises(click.UsageError):
         check_words(words)

@@ -7,8 +7,9 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import Engine, inspect, text
 
-from catalog.database import open_engine, reading
+from catalog.database import open_engine, reading, writing
 from catalog.models import Base
+from catalog.people import undo_word
 from catalog.views import VIEWS, create_views, drop_views
 from migrations.schema import (
     SchemaError,
@@ -18,7 +19,7 @@ from migrations.schema import (
     require_newest,
     upgrade_schema,
 )  # fmt: skip
-from tests.catalog.shop import Shop
+from tests.catalog.shop import NOW, Shop
 from tests.catalog.test_views import fill
 
 
@@ -66,6 +67,35 @@ def test_an_upgrade_keeps_every_row_and_every_view(shop: Shop) -> None:
     assert upgrade_schema(shop.engine) == (newest_revision(), newest_revision())
     assert contents(shop.engine) == before
     assert all(before[name] for name in ("tag", "tag_event", "product_tags", "review_queue", "disagreements"))
+
+
+def test_the_words_that_stood_before_words_were_kept_can_be_taken_back(empty_engine: Engine) -> None:
+    upgrade_schema(empty_engine)
+    with writing(empty_engine) as session:
+        drop_views(session.connection())
+        session.execute(text("DROP TABLE human_action"))
+        if empty_engine.dialect.name == "postgresql":
+            session.execute(text("DROP FUNCTION human_action_append_only"))
+        session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        for statement in WORDS_OF_REVISION_1:
+            session.execute(text(statement))
+
+    assert upgrade_schema(empty_engine) == ("0001", newest_revision())
+
+    with writing(empty_engine) as session:
+        rows = session.execute(text("SELECT sku, action, tag, acted_by FROM human_actions ORDER BY id")).all()
+        assert [tuple(row) for row in rows] == [("a", "rejected", "Boot", "bert"), ("a", "corrected", "Coat", "anna")]
+        assert undo_word(session, "a", by="carla", now=NOW) == "corrected Coat, by anna"
+
+
+WORDS_OF_REVISION_1 = (
+    "INSERT INTO label (id, name) VALUES (1, 'Coat'), (2, 'Boot')",
+    "INSERT INTO product (id, sku, registered_at) VALUES (1, 'a', '2026-01-31 12:00:00')",
+    "INSERT INTO tag (product_id, attribute, human_label_id, human_action, human_by, human_at)"
+    " VALUES (1, 'category', 1, 'corrected', 'anna', '2026-01-31 12:00:02')",
+    "INSERT INTO rejected_label (product_id, attribute, label_id, rejected_by, rejected_at)"
+    " VALUES (1, 'category', 2, 'bert', '2026-01-31 12:00:01')",
+)
 
 
 def contents(engine: Engine) -> dict[str, list[Any]]:

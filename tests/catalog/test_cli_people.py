@@ -1,0 +1,138 @@
+import json
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from catalog.errors import CatalogError
+from catalog.queries import REVIEW_COLUMNS
+from tests.catalog.command_line import Opener, hangtag, json_of, run
+from tests.catalog.shop import Shop
+from tests.catalog.test_views import fill
+
+
+@pytest.fixture
+def example(shop: Shop) -> Shop:
+    return fill(shop)
+
+
+def test_correct_sets_the_tag_and_prints_it(example: Shop) -> None:
+    [row] = json_of(example, "correct boot Sandal --by anna")
+    assert (row["sku"], row["tag"], row["source"], row["confidence"]) == ("boot", "Sandal", "human", 1.0)
+    assert example.tag_row("boot").human_by == "anna"
+
+
+def test_confirm_keeps_the_tag(example: Shop) -> None:
+    assert "Tops" in run(example, "confirm parent --by anna").stdout
+    row = example.tag_row("parent")
+    assert (row.human_action, row.human_label_id) == ("confirmed", example.label_id("Tops"))
+    with pytest.raises(CatalogError, match="no tag to confirm"):
+        run(example, "confirm unsure --by anna")
+
+
+def test_reject_takes_the_label_away(example: Shop) -> None:
+    [row] = json_of(example, "reject boot Boot --by anna")
+    assert row["tag"] != "Boot"
+
+
+def test_a_persons_word_is_the_login_names_by_default(example: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "carla")
+    run(example, "correct boot Sandal")
+    assert example.tag_row("boot").human_by == "carla"
+
+
+def test_without_a_login_name_the_line_asks_for_by(example: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_name() -> str:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr("getpass.getuser", no_name)
+    with pytest.raises(CatalogError, match="--by NAME"):
+        run(example, "correct boot Sandal")
+    assert example.tag_row("boot").human_label_id is None
+
+
+def test_undo_takes_the_last_word_back_and_says_which(example: Shop) -> None:
+    run(example, "correct boot Sandal --by anna")
+
+    result = run(example, "undo boot --by bert")
+
+    assert "boot: taken back: corrected Sandal, by anna" in result.stderr
+    assert example.shown("boot")["tag"] == "Boot"
+    [word] = json_of(example, "show boot")[0]["human_actions"]
+    assert (word["action"], word["tag"], word["by"], word["undone_by"]) == ("corrected", "Sandal", "anna", "bert")
+
+
+def test_what_review_writes_is_filled_by_a_person_and_read_back(example: Shop, tmp_path: Path) -> None:
+    path = tmp_path / "words.csv"
+    listed = run(example, "review --all --csv").stdout
+    path.write_text(listed)
+
+    result = run(example, f"correct --csv {path} --by anna --json")
+
+    waiting = len(listed.splitlines()) - 1
+    assert json.loads(result.stdout) == {"corrected": 0, "without_label": waiting, "refused": 0, "refusals": []}
+    header, *lines = listed.splitlines()
+    assert header.split(",") == [*REVIEW_COLUMNS, "label"]
+    path.write_text("\n".join([header, lines[0] + "Sandal", *lines[1:]]) + "\n")
+    assert json.loads(run(example, f"correct --csv {path} --by anna --json").stdout)["corrected"] == 1
+    sku = lines[0].split(",")[0]
+    assert example.shown(sku)["tag"] == "Sandal"
+    assert len(run(example, "review --all --csv").stdout.splitlines()) == waiting
+
+
+def test_lines_that_are_refused_are_named_and_the_others_stand(example: Shop, tmp_path: Path) -> None:
+    path = tmp_path / "words.csv"
+    path.write_text("sku,label\nboot,Sandal\nnope,Sandal\nparent,Sandale\n")
+
+    result = run(example, f"correct --csv {path} --by anna")
+
+    assert result.exit_code == 1
+    assert "line 3 is refused: no product 'nope' in the catalog" in result.stderr
+    assert "line 4 is refused: no label 'Sandale'" in result.stderr
+    assert example.shown("boot")["tag"] == "Sandal"
+    refusals = json.loads(run(example, f"correct --csv {path} --by anna --json").stdout)["refusals"]
+    assert [(each["line"], each["sku"]) for each in refusals] == [(3, "nope"), (4, "parent")]
+
+
+def test_a_csv_with_a_bad_line_changes_nothing(example: Shop, tmp_path: Path) -> None:
+    path = tmp_path / "words.csv"
+    path.write_text("sku,label\nboot,Sandal\n,Sandal\n")
+
+    with pytest.raises(CatalogError, match="line 3: no SKU"):
+        run(example, f"correct --csv {path} --by anna")
+
+    assert example.shown("boot")["tag"] == "Boot"
+
+
+def test_a_csv_confirms_and_rejects_too_and_comes_from_stdin(example: Shop, tmp_path: Path) -> None:
+    path = tmp_path / "words.csv"
+    path.write_text("sku,label\nboot,Boot\n")
+
+    assert run(example, f"confirm --csv {path} --by anna").exit_code == 0
+    assert example.tag_row("boot").human_action == "confirmed"
+    run(example, "undo boot --by anna")
+    typed = CliRunner().invoke(
+        hangtag, ["reject", "--csv", "-", "--by", "anna"], obj=Opener(example.engine), input=path.read_text()
+    )
+    assert typed.exit_code == 0
+    assert example.shown("boot")["tag"] != "Boot"
+
+
+@pytest.mark.parametrize(
+    "line", ["correct", "correct boot", "correct boot Boot --csv words.csv", "confirm", "reject boot", "undo"]
+)
+def test_wrong_usage_is_one_line(example: Shop, line: str) -> None:
+    result = run(example, f"{line} --by anna")
+
+    assert result.exit_code == click.UsageError.exit_code
+    assert "SKU" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "line", ["correct nope Boot --by anna", "confirm nope --by anna", "reject nope Boot --by anna", "undo nope --by a"]
+)
+def test_a_product_that_is_not_there_is_one_line(sqlite_shop: Shop, line: str) -> None:
+    with pytest.raises(CatalogError, match="no product 'nope'") as error:
+        run(sqlite_shop, line)
+    assert "\n" not in str(error.value)

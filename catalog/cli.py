@@ -136,17 +136,42 @@ def stats(opener: CatalogOpener, *, form: Form) -> None:
 
 @click.command()
 @click.argument("run_id", metavar="[ID]", type=int, required=False)
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Rows at most.")
+@click.option("--changes", is_flag=True, help="The tags that the run changed, from what and to what.")
+@paging_options
+@html_option
 @output_options
-@click.pass_obj
-def runs(opener: CatalogOpener, *, run_id: int | None, limit: int, form: Form) -> None:
-    """List the newest runs, or show one. Counts are images."""
+@click.pass_context
+def runs(
+    context: click.Context, *, run_id: int | None, changes: bool, paging: Paging, html: str | None, form: Form
+) -> None:
+    """List the newest runs, or show one, or the tags that one changed. Counts are images."""
+    from catalog import run_queries
     from catalog.database import reading
-    from catalog.run_queries import RUN_COLUMNS, RUN_COLUMNS_FOR_PEOPLE, list_runs, show_run
 
-    with reading(opener.open_catalog()) as session:
+    if changes:
         if run_id is None:
-            columns = RUN_COLUMNS if form is not Form.PEOPLE else RUN_COLUMNS_FOR_PEOPLE
-            print_rows(columns, list_runs(session, limit=limit), form=form)
+            raise click.UsageError("--changes needs the ID of a run")
+        print_changes(context, run_id, paging=paging, html=html, form=form)
+        return
+    if html is not None or paging.cursor is not None:
+        raise click.UsageError("--html and --cursor go with --changes")
+    with reading(context.obj.open_catalog()) as session:
+        if run_id is None:
+            columns = run_queries.RUN_COLUMNS if form is not Form.PEOPLE else run_queries.RUN_COLUMNS_FOR_PEOPLE
+            print_rows(columns, run_queries.list_runs(session, limit=paging.limit), form=form)
         else:
-            print_record(show_run(session, run_id), form=form)
+            print_record(run_queries.show_run(session, run_id), form=form)
+
+
+def print_changes(context: click.Context, run_id: int, *, paging: Paging, html: str | None, form: Form) -> None:
+    """What `runs ID --changes` does."""
+    from catalog.run_queries import CHANGE_COLUMNS, list_changes
+
+    filters = {"run": run_id}
+    if html is None:
+        print_pages(context, CHANGE_COLUMNS, list_changes, filters, paging=paging, form=form)
+        return
+    write_sheet(
+        context, html, list_changes, filters, heading=f"Tags that run {run_id} changed", for_review=False,
+        paging=paging, form=form, note=lambda row: f"was {row['old_tag'] or 'without a tag'}",
+    )  # fmt: skip

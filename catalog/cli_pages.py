@@ -6,7 +6,7 @@ Which database it is, and who draws a sheet, the root of the command line knows:
 import functools
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -116,12 +116,14 @@ def write_sheet(
     for_review: bool,
     paging: Paging,
     form: Form,
+    note: Callable[[dict[str, Any]], str] | None = None,
 ) -> None:
     """Write the products of a query as a contact sheet; say on stderr what is on it and how to see the next ones.
 
     Args:
         ask: gives pages whose rows have a SKU.
         for_review: group by the best guess, and say how many products wait in all; else group by tag.
+        note: what stands under a product's picture, from its row.
     """
     from catalog.database import reading
     from catalog.pages import walk_rows
@@ -131,6 +133,7 @@ def write_sheet(
         raise click.UsageError(f"--html and --{form.value} exclude each other")
     drawer: SheetDrawer = context.obj
     products = []
+    notes: dict[str, str] = {}
     next_cursor: str | None = None
     with reading(drawer.open_catalog()) as session:
         for page in walk_rows(
@@ -140,6 +143,9 @@ def write_sheet(
         ):
             next_cursor = page.next_cursor
             products += fetch_sheet_products(session, [row["sku"] for row in page.rows], by_guess=for_review)
+            if note is not None:
+                notes |= {row["sku"]: note(row) for row in page.rows}
+        products = [replace(product, note=notes.get(product.sku)) for product in products]
         groups = group_products(products)
         labels = list_sheet_labels(session, groups)
         waiting = count_review(session) if for_review else None

@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, func, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from catalog.errors import CatalogError
-from catalog.models import Chunk, Image, ModelVersion, Product, Run, Source, TagEvent
+from catalog.models import Chunk, Image, Label, ModelVersion, Product, Run, Source, TagEvent
 from catalog.pages import Page, Position, as_dict, cut_page, read_cursor
 from catalog.queries import matches_pattern
+from catalog.statements import fetch_dicts
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -31,24 +32,27 @@ RUN_COLUMNS_FOR_PEOPLE = (
     "failed",
     "paths",
 )
+CHANGE_COLUMNS = ("sku", "old_tag", "new_tag", "changed_by", "changed_at")
+SHOWN_KINDS_OF_CHANGE = 20
 FAILURE_COLUMNS = ("sku", "root", "image", "code", "reason", "run", "failed_at")
 
 
-def list_runs(session: Session, *, limit: int = 20) -> list[dict[str, Any]]:
-    """The newest runs. Counts are images, but for `products`."""
+def list_runs(session: Session, *, limit: int | None = 20) -> list[dict[str, Any]]:
+    """The newest runs, or all. Counts are images, but for `products`."""
     query = _runs().order_by(Run.id.desc()).limit(limit)
     return [as_dict(row, RUN_COLUMNS) for row in session.execute(query)]
 
 
 def show_run(session: Session, run_id: int) -> dict[str, Any]:
-    """One run: its row, how many of its images wait, its chunks by state, and its failures by code.
+    """One run: its row, how many of its images wait, its chunks by state, its failures by code, and which tags became
+    which, most frequent first.
 
     Raises:
         CatalogError: no such run.
     """
     row = session.execute(_runs().where(Run.id == run_id)).one_or_none()
     if row is None:
-        raise CatalogError(f"no run {run_id} in the catalog: `hangtag runs` lists them")
+        raise CatalogError(_no_run(run_id))
     states = session.execute(
         select(Chunk.state, func.count(Chunk.id))
         .where(Chunk.run_id == run_id)
@@ -64,7 +68,55 @@ def show_run(session: Session, run_id: int) -> dict[str, Any]:
         "schedule": row.schedule,
         "slot": row.slot,
         "changed_tags": session.scalars(changes).one(),
+        "kinds_of_change": _count_changes(session, run_id),
     }
+
+
+def list_changes(session: Session, *, run: int, limit: int = 50, cursor: str | None = None) -> Page:
+    """The changes of what the catalog shows that a run made, in their order.
+
+    Raises:
+        CatalogError: no such run, or a bad cursor.
+    """
+    if session.get(Run, run) is None:
+        raise CatalogError(_no_run(run))
+    after = read_cursor("runs", cursor)
+    old, new = aliased(Label), aliased(Label)
+    query = (
+        select(
+            TagEvent.id, Product.sku, old.name.label("old_tag"), new.name.label("new_tag"), TagEvent.changed_by,
+            TagEvent.changed_at,
+        )
+        .join(Product, Product.id == TagEvent.product_id)
+        .outerjoin(old, old.id == TagEvent.old_label_id)
+        .outerjoin(new, new.id == TagEvent.new_label_id)
+        .where(TagEvent.run_id == run, TagEvent.id > (after.row_id if after is not None else 0))
+        .order_by(TagEvent.id)
+        .limit(limit + 1)
+    )  # fmt: skip
+    found = session.execute(query).all()
+    positions = [Position(None, row.id) for row in found]
+    return cut_page("runs", [as_dict(row, CHANGE_COLUMNS) for row in found], positions, limit)
+
+
+def _count_changes(session: Session, run_id: int) -> list[dict[str, Any]]:
+    old, new = aliased(Label), aliased(Label)
+    count = func.count(TagEvent.id).label("changes")
+    query = (
+        select(old.name.label("old_tag"), new.name.label("new_tag"), count)
+        .select_from(TagEvent)
+        .outerjoin(old, old.id == TagEvent.old_label_id)
+        .outerjoin(new, new.id == TagEvent.new_label_id)
+        .where(TagEvent.run_id == run_id)
+        .group_by(old.name, new.name)
+        .order_by(count.desc(), func.coalesce(old.name, ""), func.coalesce(new.name, ""))
+        .limit(SHOWN_KINDS_OF_CHANGE)
+    )
+    return fetch_dicts(session, query)
+
+
+def _no_run(run_id: int) -> str:
+    return f"no run {run_id} in the catalog: `hangtag runs` lists them"
 
 
 def _runs() -> Select[*tuple[Any, ...]]:

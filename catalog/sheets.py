@@ -35,7 +35,7 @@ class SheetProduct:
     `category` is the shop's own, `category_label` the label of that name where there is one; `overruled` is what the
     model is sure of where a person said something else. `mistake`: what the shop or a person said is another label
     than a sure guess. The photo is `image` below `root`, both None for a product without any; `failure` is why the
-    catalog knows that it cannot be used.
+    catalog knows that it cannot be used. `note` stands below the guess in place of the others, as what the tag was.
     """
 
     sku: str
@@ -52,6 +52,7 @@ class SheetProduct:
     root: str | None
     image: str | None
     failure: str | None
+    note: str | None = None
 
     @property
     def rank(self) -> tuple[bool, float]:

@@ -35,7 +35,7 @@ COMMANDS = {
                "Say that a label is wrong for a product: its tag follows from the rest, and the label stays away."),
     "undo": ("catalog.cli_people:undo",
              "Take back the last word of a person on a product: what stood before it stands again."),
-    "runs": ("catalog.cli:runs", "List the newest runs, or show one."),
+    "runs": ("catalog.cli:runs", "List the newest runs, or show one, or the tags that one changed."),
     "failures": ("catalog.cli:failures", "List the images that failed with their reasons, latest first."),
     "evaluate": ("worker.cli_models:evaluate", "Say how right the current model, or a bundle, is on labelled photos."),
     "models": ("worker.cli_models:models", "List, import and promote model versions."),

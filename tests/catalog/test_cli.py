@@ -11,7 +11,7 @@ from catalog.people import correct_tag
 from catalog.queries import FIND_COLUMNS
 from catalog.sheets import Sheet
 from tests.catalog.command_line import Opener, hangtag, json_of, run
-from tests.catalog.shop import SURE_SHIRT, Shop, later, photo
+from tests.catalog.shop import SURE_COAT, SURE_SHIRT, Shop, later, photo
 from tests.catalog.test_queries import fill_at_random
 from tests.catalog.test_views import fill
 
@@ -23,7 +23,18 @@ def example(shop: Shop) -> Shop:
 
 @pytest.mark.parametrize(
     "line",
-    ["find", "show two", "stats", "runs", "runs 1", "failures", "review", "find --tag Coat --review", "show tops"],
+    [
+        "find",
+        "show two",
+        "stats",
+        "runs",
+        "runs 1",
+        "runs 1 --changes",
+        "failures",
+        "review",
+        "find --tag Coat --review",
+        "show tops",
+    ],
 )
 def test_every_question_answers_in_all_three_forms(example: Shop, line: str) -> None:
     assert run(example, line).exit_code == 0
@@ -113,6 +124,26 @@ def test_a_contact_sheet_is_drawn_from_the_rows_and_the_next_one_is_named(exampl
     assert walked == ["parent", "two", "watch", "unsure"]
 
 
+def test_a_sheet_of_changes_says_what_each_tag_was(shop: Shop) -> None:
+    drawn: list[Sheet] = []
+
+    class Drawer(Opener):
+        def draw_contact_sheet(self, file: str, sheet: Sheet) -> tuple[int, int]:
+            drawn.append(sheet)
+            return 1_000, 0
+
+    shop.tag({"a.jpg": SURE_SHIRT})
+    shop.model = shop.add_model("tiny-2")
+    shop.tag({"a.jpg": SURE_COAT, "b.jpg": SURE_COAT}, now=later(60))
+
+    run(shop, "runs 2 --changes --html changes.html", opener=Drawer(shop.engine))
+
+    [sheet] = drawn
+    assert sheet.heading == "Tags that run 2 changed"
+    [group] = sheet.groups
+    assert {product.sku: product.note for product in group.products} == {"a": "was Shirt", "b": "was without a tag"}
+
+
 def test_failures_and_review_are_handed_out_in_pages_too(example: Shop) -> None:
     result = run(example, "review --limit 3")
     assert "More: hangtag review --limit 3 --cursor " in result.stderr
@@ -132,6 +163,8 @@ def test_failures_and_review_are_handed_out_in_pages_too(example: Shop) -> None:
         ("find --json --csv", "exclude each other"),
         ("show", "SKU"),
         ("runs x", "x"),
+        ("runs --changes", "ID"),
+        ("runs 1 --html sheet.html", "--changes"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_prints_nothing(sqlite_shop: Shop, line: str, words: str) -> None:
@@ -148,6 +181,7 @@ def test_wrong_usage_is_exit_code_2_and_prints_nothing(sqlite_shop: Shop, line: 
         ("find --cursor rubbish", "is no cursor"),
         ("show nope", "no product 'nope'"),
         ("runs 99", "no run 99"),
+        ("runs 99 --changes", "no run 99"),
     ],
 )
 def test_what_is_not_there_is_one_line(sqlite_shop: Shop, line: str, words: str) -> None:

@@ -4,8 +4,16 @@ from sqlalchemy import Engine
 from catalog.database import reading
 from catalog.errors import CatalogError
 from catalog.pages import Position, walk_rows, write_cursor
-from catalog.run_queries import FAILURE_COLUMNS, RUN_COLUMNS, failures, list_runs, show_run
-from tests.catalog.shop import SURE_BOOT, SURE_SHIRT, TRUNCATED, Shop, later, photo
+from catalog.run_queries import (
+    CHANGE_COLUMNS,
+    FAILURE_COLUMNS,
+    RUN_COLUMNS,
+    failures,
+    list_changes,
+    list_runs,
+    show_run,
+)
+from tests.catalog.shop import SURE_BOOT, SURE_COAT, SURE_SHIRT, TRUNCATED, Shop, later, photo
 
 UNREADABLE = ("unreadable", "permission denied")
 
@@ -42,6 +50,29 @@ def test_one_run_says_what_waits_and_what_failed(example: Shop) -> None:
 def test_an_unknown_run_gets_one_line(example: Shop) -> None:
     with reading(example.engine) as session, pytest.raises(CatalogError, match="no run 99"):
         show_run(session, 99)
+    with reading(example.engine) as session, pytest.raises(CatalogError, match="no run 99"):
+        list_changes(session, run=99)
+
+
+def test_a_run_says_which_tags_it_changed_and_the_most_frequent_change_first(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": SURE_SHIRT, "c.jpg": SURE_BOOT})
+    shop.model = shop.add_model("tiny-2")
+    shop.tag({"a.jpg": SURE_COAT, "b.jpg": SURE_COAT, "c.jpg": SURE_SHIRT, "d.jpg": SURE_BOOT}, now=later(60))
+
+    with reading(shop.engine) as session:
+        pages = list(walk_rows(lambda _, after: list_changes(session, run=2, limit=1, cursor=after), limit=None))
+        kinds = show_run(session, 2)["kinds_of_change"]
+
+    rows = [row for page in pages for row in page.rows]
+    assert [tuple(row[column] for column in CHANGE_COLUMNS) for row in rows] == [
+        (sku, old, new, "tiny-2", later(60))
+        for sku, old, new in (
+            ("a", "Shirt", "Coat"), ("b", "Shirt", "Coat"), ("c", "Boot", "Shirt"), ("d", None, "Boot"),
+        )
+    ]  # fmt: skip
+    assert [(kind["old_tag"], kind["new_tag"], kind["changes"]) for kind in kinds] == [
+        ("Shirt", "Coat", 2), (None, "Boot", 1), ("Boot", "Shirt", 1),
+    ]  # fmt: skip
 
 
 def test_failures_come_latest_first_with_their_reasons(example: Shop) -> None:

@@ -3,6 +3,7 @@
 import re
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -294,6 +295,16 @@ def test_a_photo_that_cannot_be_shown_says_why(photos: Path, tmp_path: Path) -> 
     )
     assert (size_bytes, without_picture) == (file.stat().st_size, 7)
     assert "No picture: the decoder died of SIGSEGV" in file.read_text(encoding="utf-8")
+
+
+def test_a_note_stands_in_the_place_of_the_other_guesses(tmp_path: Path) -> None:
+    file = tmp_path / "sheet.html"
+    write(file, replace(product("a", "Boot"), note="was <Coat>"), product("b", "Boot"))
+
+    page = file.read_text(encoding="utf-8")
+
+    assert page.count("was &lt;Coat&gt;") == 1
+    assert page.count("or <bdi>Coat</bdi>") == 1
 
 
 def test_pictures_are_written_as_they_are_drawn(tmp_path: Path) -> None:

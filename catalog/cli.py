@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from catalog.cli_pages import CatalogOpener, Paging, html_option, paging_options, print_pages, write_sheet
+from catalog.cli_pages import CatalogOpener, Paging, html_option, paging_options, print_pages, was_typed, write_sheet
 from catalog.output import Form, output_options, print_record, print_rows, store_text
 
 
@@ -136,7 +136,7 @@ def stats(opener: CatalogOpener, *, form: Form) -> None:
 
 @click.command()
 @click.argument("run_id", metavar="[ID]", type=int, required=False)
-@click.option("--changes", is_flag=True, help="The tags that the run changed, from what and to what.")
+@click.option("--changes", is_flag=True, help="The products whose tag the run changed: from what, to what.")
 @paging_options
 @html_option
 @output_options
@@ -155,6 +155,8 @@ def runs(
         return
     if html is not None or paging.cursor is not None:
         raise click.UsageError("--html and --cursor go with --changes")
+    if run_id is not None and any(was_typed(context, name) for name in ("limit", "everything")):
+        raise click.UsageError("one run is one record: --limit and --all go with --changes")
     with reading(context.obj.open_catalog()) as session:
         if run_id is None:
             columns = run_queries.RUN_COLUMNS if form is not Form.PEOPLE else run_queries.RUN_COLUMNS_FOR_PEOPLE
@@ -173,5 +175,5 @@ def print_changes(context: click.Context, run_id: int, *, paging: Paging, html: 
         return
     write_sheet(
         context, html, list_changes, filters, heading=f"Tags that run {run_id} changed", for_review=False,
-        paging=paging, form=form, note=lambda row: f"was {row['old_tag'] or 'without a tag'}",
+        paging=paging, form=form, note=lambda row: f"{row['old_tag'] or 'no tag'} → {row['new_tag'] or 'no tag'}",
     )  # fmt: skip

@@ -176,12 +176,18 @@ def as_typed(context: click.Context, *, leave_out: set[str]) -> str:
     words = context.command_path.split()
     for parameter in context.command.params:
         name = parameter.name or ""
-        source = context.get_parameter_source(name)
-        if source is not click.core.ParameterSource.COMMANDLINE or name in leave_out:
+        if not was_typed(context, name) or name in leave_out:
             continue
         value = context.params.get(name)
-        if isinstance(parameter, click.Option) and parameter.is_flag:
+        if isinstance(parameter, click.Argument):
+            words.append(str(value))
+        elif isinstance(parameter, click.Option) and parameter.is_flag:
             words.append(parameter.opts[0] if value is not False else parameter.secondary_opts[0])
         else:
             words += [parameter.opts[0], value.isoformat() if isinstance(value, datetime) else str(value)]
     return shlex.join(words)
+
+
+def was_typed(context: click.Context, name: str) -> bool:
+    """Whether a parameter stands on the command line."""
+    return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE

@@ -1,4 +1,4 @@
-"""A person's word on tags: `correct`, `confirm`, `reject`, one product at a time or by a CSV, and `undo`.
+"""A person's word on tags: `correct`, `confirm`, `reject` and `undo`, one product at a time or by a CSV.
 
 Thin over `catalog.people`. Which database it is, the root of the command line knows: it hands every command a
 `CatalogOpener`, and turns a `CatalogError` into one line and exit code 2.
@@ -19,13 +19,17 @@ from catalog.errors import CatalogError
 from catalog.output import Form, print_message, print_record, print_rows
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy.orm import Session
 
-    from catalog.people import Word
+    from catalog.people import Answer, Word
+    from catalog.word_lists import Row
 
 WORDS_AT_ONCE = 500  # in a transaction, for which workers that write the same products wait
 SHOWN_REFUSALS = 20
 DONE_WITH_REFUSALS = 1  # exit code, as of `hangtag tag` with failures
+
+Change = Callable[["Session", datetime], object]
+ChangeMany = Callable[["Session", "Sequence[Word]", datetime], "list[Answer]"]
 
 
 def login_name() -> str:
@@ -52,85 +56,94 @@ def word_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_options
 
 
-csv_option = click.option(
-    "--csv",
-    "path",
-    metavar="FILE",
-    help="Read them from this file, - for stdin: columns sku and label; rows without a label stay as they are.",
-)
+def csv_option(columns: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command `--csv FILE`; it is called with `path=…`."""
+    return click.option("--csv", "path", metavar="FILE", help=f"Read this file instead, - for stdin: {columns}.")
+
+
+sku_argument = click.argument("sku", callback=stored_text, required=False)
+label_argument = click.argument("label", callback=stored_text, required=False)
 
 
 @click.command()
-@click.argument("sku", callback=stored_text, required=False)
-@click.argument("label", callback=stored_text, required=False)
-@csv_option
+@sku_argument
+@label_argument
+@csv_option("columns sku and label; a row without a label stays as it is")
 @word_options
 @click.pass_obj
 def correct(
     opener: CatalogOpener, *, sku: str | None, label: str | None, path: str | None, by: str, form: Form
 ) -> None:
     """Set the tag of a product, or of each one in a CSV, by a person's word; no model changes it again."""
-    _say(opener, "corrected", (sku, label), path, by=by, form=form)
+    from catalog.people import CORRECTED, correct_tag
+
+    if path is None:
+        product, name = _require("SKU LABEL", sku, label)
+        _say(opener, product, form, lambda session, now: correct_tag(session, product, name, by=by, now=now))
+    else:
+        _say_list(opener, path, (sku, label), action=CORRECTED, column="label", by=by, form=form)
 
 
 @click.command()
-@click.argument("sku", callback=stored_text, required=False)
-@csv_option
+@sku_argument
+@csv_option("columns sku and tag, as `find --csv` writes them; only what still shows that tag is confirmed")
 @word_options
 @click.pass_obj
 def confirm(opener: CatalogOpener, *, sku: str | None, path: str | None, by: str, form: Form) -> None:
     """Keep the tag that a product shows, or each one in a CSV, as a person's word."""
-    _say(opener, "confirmed", (sku,), path, by=by, form=form)
+    from catalog.people import CONFIRMED, confirm_tag
+
+    if path is None:
+        (product,) = _require("SKU", sku)
+        _say(opener, product, form, lambda session, now: confirm_tag(session, product, by=by, now=now))
+    else:
+        _say_list(opener, path, (sku,), action=CONFIRMED, column="tag", by=by, form=form)
 
 
 @click.command()
-@click.argument("sku", callback=stored_text, required=False)
-@click.argument("label", callback=stored_text, required=False)
-@csv_option
+@sku_argument
+@label_argument
+@csv_option("columns sku and label; a row without a label stays as it is")
 @word_options
 @click.pass_obj
 def reject(opener: CatalogOpener, *, sku: str | None, label: str | None, path: str | None, by: str, form: Form) -> None:
     """Say that a label is wrong for a product: its tag follows from the rest, and the label stays away."""
-    _say(opener, "rejected", (sku, label), path, by=by, form=form)
+    from catalog.people import REJECTED, reject_label
+
+    if path is None:
+        product, name = _require("SKU LABEL", sku, label)
+        _say(opener, product, form, lambda session, now: reject_label(session, product, name, by=by, now=now))
+    else:
+        _say_list(opener, path, (sku, label), action=REJECTED, column="label", by=by, form=form)
 
 
 @click.command()
-@click.argument("sku", callback=stored_text)
+@sku_argument
+@csv_option("column sku; of each product the last word")
 @word_options
 @click.pass_obj
-def undo(opener: CatalogOpener, *, sku: str, by: str, form: Form) -> None:
-    """Take back the last word of a person on a product: what stood before it stands again."""
-    from catalog.people import undo_word
+def undo(opener: CatalogOpener, *, sku: str | None, path: str | None, by: str, form: Form) -> None:
+    """Take back the last word on a product, whoever said it: what stood before it stands again."""
+    from catalog.people import UNDONE, undo_word
 
-    undone: list[str] = []
-    _change(opener, sku, form, lambda session, now: undone.append(undo_word(session, sku, by=by, now=now)))
-    print_message(f"{sku}: taken back: {undone[0]}")
+    if path is None:
+        (product,) = _require("SKU", sku)
+        undone: list[str] = []
+        _say(opener, product, form, lambda session, now: undone.append(undo_word(session, product, by=by, now=now)))
+        print_message(f"{product}: taken back: {undone[0]}")
+    else:
+        _say_list(opener, path, (sku,), action=UNDONE, column=None, by=by, form=form)
 
 
-def _say(
-    opener: CatalogOpener, action: str, arguments: Sequence[str | None], path: str | None, *, by: str, form: Form
-) -> None:
-    """One word from the arguments, or those of a CSV."""
-    from catalog.people import Word, say_words
-
-    if (path is None) == (arguments[0] is None) or (path is None and None in arguments):
-        names = " ".join(("SKU", "LABEL")[: len(arguments)])
+def _require(names: str, *arguments: str | None) -> list[str]:
+    """The arguments, all of them."""
+    there = [argument for argument in arguments if argument is not None]
+    if len(there) < len(arguments):
         raise click.UsageError(f"give {names}, or --csv FILE")
-    if path is not None:
-        _say_list(opener.open_catalog(), action, path, by=by, form=form)
-        return
-    sku, *label = arguments
-    assert sku is not None, "checked above"
-
-    def change(session: Any, now: datetime) -> None:  # noqa: ANN401
-        refusal = say_words(session, [Word(sku, action, *label)], by=by, now=now)[0]
-        if refusal is not None:
-            raise CatalogError(refusal)
-
-    _change(opener, sku, form, change)
+    return there
 
 
-def _change(opener: CatalogOpener, sku: str, form: Form, change: Callable[[Any, datetime], object]) -> None:
+def _say(opener: CatalogOpener, sku: str, form: Form, change: Change) -> None:
     """Make a person's change, and print the product's row as it stands then."""
     from catalog.database import current_time, writing
     from catalog.queries import FIND_COLUMNS, fetch_tag
@@ -141,14 +154,45 @@ def _change(opener: CatalogOpener, sku: str, form: Form, change: Callable[[Any, 
     print_rows(FIND_COLUMNS, [row], form=form)
 
 
-def _say_list(engine: "Engine", action: str, path: str, *, by: str, form: Form) -> None:
+def _say_list(
+    opener: CatalogOpener,
+    path: str,
+    arguments: Sequence[str | None],
+    *,
+    action: str,
+    column: str | None,
+    by: str,
+    form: Form,
+) -> None:
     """The words of a CSV, some at a time; those that are refused are named, and the others stand."""
-    from catalog.word_lists import read_words
+    from catalog.database import reading
+    from catalog.people import list_labels
+    from catalog.word_lists import decode_text, read_rows
 
-    rows = read_words(path, action)  # before the first one is written: a bad file changes nothing
-    words = [(line, word) for line, word in rows if word is not None]
-    refused = _write_words(engine, words, by=by)
-    counts = {action: len(words) - len(refused), "without_label": len(rows) - len(words), "refused": len(refused)}
+    if any(argument is not None for argument in arguments):
+        raise click.UsageError("--csv FILE takes the place of the arguments")
+    try:
+        with click.open_file(path, "rb") as file:
+            text = decode_text(file.read(), path)
+    except OSError as error:
+        raise CatalogError(f"{path}: {error.strerror}") from error
+    rows = read_rows(text, path, column=column)  # before the first one is written: a bad file changes nothing
+    said = [row for row in rows if row.text or row.refusal is not None or column is None]
+    outcome = _write_words(opener, action, said, by=by)
+    refused = [(row.line, row.sku, answer.refusal) for row, answer in outcome if answer.refusal is not None]
+    stood = sum(answer.stood for _, answer in outcome)
+    counts = {action: len(outcome) - len(refused) - stood, "stood_already": stood}
+    if column is not None:
+        counts[f"without_{column}"] = len(rows) - len(said)
+    counts["refused"] = len(refused)
+    with reading(opener.open_catalog()) as session:
+        labels = list_labels(session)
+    _report(counts, refused, labels=labels, form=form)
+
+
+def _report(
+    counts: dict[str, int], refused: Sequence[tuple[int, str, str]], *, labels: Sequence[str], form: Form
+) -> None:
     if form is Form.JSON:
         lines = [{"line": line, "sku": sku, "reason": reason} for line, sku, reason in refused]
         print_record(counts | {"refusals": lines}, form=form)
@@ -158,26 +202,37 @@ def _say_list(engine: "Engine", action: str, path: str, *, by: str, form: Form) 
             print_message(f"line {line} is refused: {reason}")
         if len(refused) > SHOWN_REFUSALS:
             print_message(f"{len(refused) - SHOWN_REFUSALS:,} more lines are refused; --json lists them all")
+        if any(reason.startswith("no label") for _, _, reason in refused):
+            print_message(f"labels are: {', '.join(labels)}")
     if refused:
         sys.exit(DONE_WITH_REFUSALS)
 
 
-def _write_words(engine: "Engine", words: "Sequence[tuple[int, Word]]", *, by: str) -> list[tuple[int, str, str]]:
-    """Write the words; line, SKU and reason of those that are refused."""
+def _write_words(opener: CatalogOpener, action: str, rows: "Sequence[Row]", *, by: str) -> "list[tuple[Row, Answer]]":
+    """Write the words, and say of each row what became of it."""
     from catalog.database import current_time, writing
-    from catalog.people import say_words
+    from catalog.people import UNDONE, Answer, Word, find_repeats, say_words, undo_words
 
-    refused = []
+    engine = opener.open_catalog()
+    words = [Word(row.sku, row.text or None) for row in rows]
+    repeats = find_repeats(action, words)
+    outcome = {
+        row: Answer(row.refusal or repeat or None, repeat == "")
+        for row, repeat in zip(rows, repeats, strict=True)
+        if row.refusal is not None or repeat is not None
+    }
+    left = [(row, word) for row, word in zip(rows, words, strict=True) if row not in outcome]
     hidden = not sys.stderr.isatty()
-    with click.progressbar(length=len(words), label="words", file=sys.stderr, hidden=hidden) as bar:
-        for start in range(0, len(words), WORDS_AT_ONCE):
-            some = words[start : start + WORDS_AT_ONCE]
+    with click.progressbar(length=len(left), label="words", file=sys.stderr, hidden=hidden) as bar:
+        for start in range(0, len(left), WORDS_AT_ONCE):
+            some = left[start : start + WORDS_AT_ONCE]
+            batch = [word for _, word in some]
             with writing(engine) as session:
-                answers = say_words(session, [word for _, word in some], by=by, now=current_time(session))
-            refused += [
-                (line, word.sku, reason)
-                for (line, word), reason in zip(some, answers, strict=True)
-                if reason is not None
-            ]
+                now = current_time(session)
+                if action == UNDONE:
+                    answers = undo_words(session, [word.sku for word in batch], by=by, now=now)
+                else:
+                    answers = say_words(session, action, batch, by=by, now=now)
+            outcome |= {row: answer for (row, _), answer in zip(some, answers, strict=True)}
             bar.update(len(some))
-    return refused
+    return [(row, outcome[row]) for row in rows]

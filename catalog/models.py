@@ -378,7 +378,7 @@ class HumanAction(Base):
 
 
 class TagEvent(Base):
-    """Append-only: each change of what the catalog shows. History, undo, and the feed of what changed."""
+    """Append-only: each change of what the catalog shows. History, and the feed of what changed."""
 
     __tablename__ = "tag_event"
     __table_args__ = (

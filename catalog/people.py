@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import and_, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from catalog.errors import CatalogError
 from catalog.model_versions import ATTRIBUTE
 from catalog.models import HumanAction, Label, Product, RejectedLabel, Tag
+from catalog.queries import no_product
 from catalog.statements import upsert
-from catalog.tags import lock_products, recompute_tags, record_changes, shown_labels
+from catalog.tags import lock_products, recompute_tags, record_changes, rejected_labels, shown_labels
 
 HUMAN_COLUMNS = ("human_label_id", "human_action", "human_by", "human_at")
 CORRECTED, CONFIRMED, REJECTED, UNDONE = "corrected", "confirmed", "rejected", "undone"
@@ -26,22 +27,32 @@ CORRECTED, CONFIRMED, REJECTED, UNDONE = "corrected", "confirmed", "rejected", "
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What a person says of a product: it is `label` (corrected), what it shows (confirmed), not `label` (rejected)."""
+    """What a person says of a product. For a confirmation `label` is what it must show, None for whatever it shows."""
 
     sku: str
-    action: str
     label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a word: written; or it stood already, by the same person; or why it was refused."""
+
+    refusal: str | None = None
+    stood: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class _Known:
-    """What the catalog holds on the products and labels of some words, with the products locked."""
+    """What the catalog holds on the products of some words, which are locked; and its labels."""
 
     products: Mapping[str, int]
     labels: Mapping[str, int]
     shown: Mapping[int, int | None]
-    human: Mapping[int, int]
-    rejected: Mapping[int, set[int]]
+    told: Mapping[int, tuple[int, str, str]]  # by product: label, action, who
+    rejected: Mapping[int, Mapping[int, str]]  # by product: label, who
+
+    def name(self, label_id: int) -> str:
+        return next(name for name, known_id in self.labels.items() if known_id == label_id)
 
 
 def correct_tag(session: Session, sku: str, label: str, *, by: str, now: datetime) -> None:
@@ -50,7 +61,7 @@ def correct_tag(session: Session, sku: str, label: str, *, by: str, now: datetim
     Raises:
         CatalogError: no such SKU or label.
     """
-    _say_one(session, Word(sku, CORRECTED, label), by=by, now=now)
+    _say_word(session, CORRECTED, Word(sku, label), by=by, now=now)
 
 
 def confirm_tag(session: Session, sku: str, *, by: str, now: datetime) -> None:
@@ -59,7 +70,7 @@ def confirm_tag(session: Session, sku: str, *, by: str, now: datetime) -> None:
     Raises:
         CatalogError: no such SKU, or it has no tag.
     """
-    _say_one(session, Word(sku, CONFIRMED), by=by, now=now)
+    _say_word(session, CONFIRMED, Word(sku), by=by, now=now)
 
 
 def reject_label(session: Session, sku: str, label: str, *, by: str, now: datetime) -> None:
@@ -68,35 +79,44 @@ def reject_label(session: Session, sku: str, label: str, *, by: str, now: dateti
     Raises:
         CatalogError: no such SKU or label, or a person set this very tag.
     """
-    _say_one(session, Word(sku, REJECTED, label), by=by, now=now)
+    _say_word(session, REJECTED, Word(sku, label), by=by, now=now)
 
 
-def say_words(session: Session, words: Sequence[Word], *, by: str, now: datetime) -> list[str | None]:
-    """Write the words, and derive the tags that follow; for each None, or why it was refused.
+def say_words(session: Session, action: str, words: Sequence[Word], *, by: str, now: datetime) -> list[Answer]:
+    """Write one action's words, and derive the tags that follow.
 
-    A word that stands already is left as it is. Of two that contradict each other the first one is taken.
+    No product may stand twice among them, but with several labels that are rejected: see `find_repeats`.
     """
     known = _look_up(session, words)
-    answers: list[str | None] = []
-    taken: dict[tuple[int, str], int] = {}
+    answers: list[Answer] = []
     actions: list[dict[str, Any]] = []
     for word in words:
-        refusal, label_id = _judge(word, known)
-        answers.append(refusal)
-        if refusal is not None or label_id is None:
-            continue
-        product_id = known.products[word.sku]
-        # A product may have several rejected labels, but one tag.
-        key = (product_id, f"not {word.label}" if word.action == REJECTED else "is")
-        if key in taken:
-            if taken[key] != label_id:
-                answers[-1] = f"{word.sku} stands above with another label"
-            continue
-        taken[key] = label_id
-        if not _stands(word, product_id, label_id, known):
-            actions.append(_action_row(product_id, word.action, label_id, by=by, now=now))
-    _write_actions(session, actions, known, by=by, now=now)
+        refusal, label_id = _judge(action, word, known)
+        stood = label_id is not None and _stands(action, known.products[word.sku], label_id, by, known)
+        answers.append(Answer(refusal, stood))
+        if label_id is not None and not stood:
+            actions.append(_action_row(known.products[word.sku], action, label_id, by=by, now=now))
+    if actions:
+        session.execute(insert(HumanAction), actions)  # in the order they were said: the last one is undone first
+        write = _reject if action == REJECTED else _tell
+        write(session, actions, known, by=by, now=now)
     return answers
+
+
+def find_repeats(action: str, words: Iterable[Word]) -> list[str | None]:
+    """For each word None, "" where it repeats one above it, or why it contradicts one."""
+    first: dict[tuple[str, str | None], str | None] = {}
+    found: list[str | None] = []
+    for word in words:
+        key = (word.sku, word.label if action == REJECTED else None)
+        if key not in first:
+            first[key] = word.label
+            found.append(None)
+        elif first[key] == word.label:
+            found.append("")
+        else:
+            found.append(f"{word.sku} stands above with {first[key]!r}")
+    return found
 
 
 def undo_word(session: Session, sku: str, *, by: str, now: datetime) -> str:
@@ -107,7 +127,7 @@ def undo_word(session: Session, sku: str, *, by: str, now: datetime) -> str:
     """
     product_id = session.scalar(select(Product.id).where(Product.sku == sku))
     if product_id is None:
-        raise CatalogError(_no_product(sku))
+        raise CatalogError(no_product(sku))
     lock_products(session, [product_id])
     standing = _standing_actions(session, product_id)
     if not standing:
@@ -115,14 +135,15 @@ def undo_word(session: Session, sku: str, *, by: str, now: datetime) -> str:
     *left, last = standing
     row = _action_row(product_id, UNDONE, last.label_id, by=by, now=now) | {"undoes_id": last.id}
     session.execute(insert(HumanAction), [row])
-    before = shown_labels(session, [product_id])
     if last.action == REJECTED:
-        if not any(action.action == REJECTED and action.label_id == last.label_id for action in left):
-            _forget_rejection(session, product_id, last.label_id)
-            _derive_again(session, [product_id], now=now)
+        _let_return(session, product_id, last.label_id, left, now=now)
     else:
+        before = shown_labels(session, [product_id])
         told = next((action for action in reversed(left) if action.action != REJECTED), None)
-        _set_human_columns(session, [_human_row(product_id, told)])
+        row = {"product_id": product_id, "attribute": ATTRIBUTE} | dict.fromkeys(HUMAN_COLUMNS)
+        if told is not None:
+            row = _human_row(product_id, told.action, told.label_id, told.acted_by, told.acted_at)
+        _set_human_columns(session, [row])
         record_changes(
             session, before=before, product_ids=[product_id], source="human", changed_by=by, run_id=None, now=now
         )
@@ -130,83 +151,102 @@ def undo_word(session: Session, sku: str, *, by: str, now: datetime) -> str:
     return f"{last.action} {name}, by {last.acted_by}"
 
 
-def _say_one(session: Session, word: Word, *, by: str, now: datetime) -> None:
-    refusal = say_words(session, [word], by=by, now=now)[0]
-    if refusal is not None:
-        raise CatalogError(refusal)
+def undo_words(session: Session, skus: Sequence[str], *, by: str, now: datetime) -> list[Answer]:
+    """Take back the last word on each of these products."""
+    lock_products(session, session.scalars(select(Product.id).where(Product.sku.in_(skus))))
+    answers = []
+    for sku in skus:
+        try:
+            undo_word(session, sku, by=by, now=now)
+        except CatalogError as error:
+            answers.append(Answer(str(error)))
+        else:
+            answers.append(Answer())
+    return answers
+
+
+def _say_word(session: Session, action: str, word: Word, *, by: str, now: datetime) -> None:
+    refusal = say_words(session, action, [word], by=by, now=now)[0].refusal
+    if refusal is None:
+        return
+    labels = list_labels(session)
+    if word.label is not None and word.label not in labels:
+        refusal += f"; there are: {', '.join(labels)}"
+    raise CatalogError(refusal)
+
+
+def list_labels(session: Session) -> list[str]:
+    """The names that a person may say."""
+    return list(session.scalars(select(Label.name).order_by(Label.name)))
 
 
 def _look_up(session: Session, words: Sequence[Word]) -> _Known:
-    skus = {word.sku for word in words}
-    products = dict(session.execute(select(Product.sku, Product.id).where(Product.sku.in_(sorted(skus)))).all())
-    labels = dict(session.execute(select(Label.name, Label.id)).all())
+    skus = sorted({word.sku for word in words})
+    products = dict(session.execute(select(Product.sku, Product.id).where(Product.sku.in_(skus))).all())
     ids = lock_products(session, products.values())
-    human = session.execute(
-        select(Tag.product_id, Tag.human_label_id).where(
+    told = session.execute(
+        select(Tag.product_id, Tag.human_label_id, Tag.human_action, Tag.human_by).where(
             Tag.product_id.in_(ids), Tag.attribute == ATTRIBUTE, Tag.human_label_id.is_not(None)
         )
     )
-    rejected: dict[int, set[int]] = defaultdict(set)
-    for product_id, label_id in session.execute(
-        select(RejectedLabel.product_id, RejectedLabel.label_id).where(
-            RejectedLabel.product_id.in_(ids), RejectedLabel.attribute == ATTRIBUTE
-        )
-    ):
-        rejected[product_id].add(label_id)
-    told = {product_id: label_id for product_id, label_id in human if label_id is not None}
-    return _Known(products, labels, shown_labels(session, ids), told, rejected)
+    return _Known(
+        products,
+        dict(session.execute(select(Label.name, Label.id)).all()),
+        shown_labels(session, ids),
+        {row.product_id: (row.human_label_id, row.human_action, row.human_by) for row in told},
+        rejected_labels(session, ids),
+    )
 
 
-def _judge(word: Word, known: _Known) -> tuple[str | None, int | None]:
+def _judge(action: str, word: Word, known: _Known) -> tuple[str | None, int | None]:
     """Why the word is refused, or the id of the label it is about."""
     product_id = known.products.get(word.sku)
     if product_id is None:
-        return _no_product(word.sku), None
-    if word.action == CONFIRMED:
-        shown = known.shown.get(product_id)
-        if shown is None:
-            return f"{word.sku} has no tag to confirm: `hangtag correct {word.sku} LABEL` sets one", None
-        return None, shown
-    label_id = known.labels.get(word.label or "")
-    if label_id is None:
-        return f"no label {word.label!r} in the catalog; there are: {', '.join(sorted(known.labels))}", None
-    if word.action == REJECTED and known.human.get(product_id) == label_id:
+        return no_product(word.sku), None
+    label_id = None if word.label is None else known.labels.get(word.label)
+    if word.label is not None and label_id is None:
+        return f"no label {word.label!r} in the catalog", None
+    if action == CONFIRMED:
+        return _judge_confirmation(word, label_id, known.shown.get(product_id), known)
+    if action == REJECTED and known.told.get(product_id, (None,))[0] == label_id:
         return f"{word.label} is a person's word for {word.sku}: `hangtag correct {word.sku} LABEL` changes it", None
     return None, label_id
 
 
-def _stands(word: Word, product_id: int, label_id: int, known: _Known) -> bool:
-    """Whether a person said so already, so that a list read twice is one word."""
-    if word.action == REJECTED:
-        return label_id in known.rejected.get(product_id, ())
-    return known.human.get(product_id) == label_id
+def _judge_confirmation(
+    word: Word, label_id: int | None, shown: int | None, known: _Known
+) -> tuple[str | None, int | None]:
+    if shown is None:
+        return f"{word.sku} has no tag to confirm: `hangtag correct {word.sku} LABEL` sets one", None
+    if label_id not in (None, shown):
+        return f"{word.sku} shows {known.name(shown)!r} now, not {word.label!r}", None
+    return None, shown
 
 
-def _write_actions(
-    session: Session, actions: Sequence[dict[str, Any]], known: _Known, *, by: str, now: datetime
-) -> None:
-    if not actions:
-        return
-    actions = sorted(actions, key=lambda row: (row["product_id"], row["label_id"]))
-    session.execute(insert(HumanAction), actions)
-    rejections = [row for row in actions if row["action"] == REJECTED]
+def _stands(action: str, product_id: int, label_id: int, by: str, known: _Known) -> bool:
+    """Whether the same person said so already, so that a list read twice is one word."""
+    if action == REJECTED:
+        return known.rejected.get(product_id, {}).get(label_id) == by
+    return known.told.get(product_id) == (label_id, action, by)
+
+
+def _reject(session: Session, actions: Sequence[Mapping[str, Any]], _known: _Known, *, by: str, now: datetime) -> None:
     rows = [
         {"product_id": row["product_id"], "attribute": ATTRIBUTE, "label_id": row["label_id"], "rejected_by": by,
          "rejected_at": now}
-        for row in rejections
+        for row in sorted(actions, key=lambda row: (row["product_id"], row["label_id"]))
     ]  # fmt: skip
-    upsert(session, RejectedLabel, rows, keys=("product_id", "attribute", "label_id"), update=())
-    _derive_again(session, {row["product_id"] for row in rejections}, now=now)
-    told = [row for row in actions if row["action"] != REJECTED]
+    keys = ("product_id", "attribute", "label_id")
+    upsert(session, RejectedLabel, rows, keys=keys, update=("rejected_by", "rejected_at"))
+    _derive_again(session, {row["product_id"] for row in rows}, now=now)
+
+
+def _tell(session: Session, actions: Sequence[Mapping[str, Any]], known: _Known, *, by: str, now: datetime) -> None:
+    ordered = sorted(actions, key=lambda row: row["product_id"])
     _set_human_columns(
-        session,
-        [
-            {"product_id": row["product_id"], "attribute": ATTRIBUTE, "human_label_id": row["label_id"],
-             "human_action": row["action"], "human_by": by, "human_at": now}
-            for row in told
-        ],
-    )  # fmt: skip
-    ids = [row["product_id"] for row in told]
+        session, [_human_row(row["product_id"], row["action"], row["label_id"], by, now) for row in ordered]
+    )
+    ids = [row["product_id"] for row in ordered]
     record_changes(session, before=known.shown, product_ids=ids, source="human", changed_by=by, run_id=None, now=now)
 
 
@@ -229,16 +269,15 @@ def _set_human_columns(session: Session, rows: Sequence[Mapping[str, Any]]) -> N
     upsert(session, Tag, rows, keys=("product_id", "attribute"), update=HUMAN_COLUMNS)
 
 
-def _human_row(product_id: int, told: HumanAction | None) -> dict[str, Any]:
-    row: dict[str, Any] = {"product_id": product_id, "attribute": ATTRIBUTE} | dict.fromkeys(HUMAN_COLUMNS)
-    if told is not None:
-        row |= {
-            "human_label_id": told.label_id,
-            "human_action": told.action,
-            "human_by": told.acted_by,
-            "human_at": told.acted_at,
-        }
-    return row
+def _human_row(product_id: int, action: str, label_id: int, by: str, at: datetime) -> dict[str, Any]:
+    return {
+        "product_id": product_id,
+        "attribute": ATTRIBUTE,
+        "human_label_id": label_id,
+        "human_action": action,
+        "human_by": by,
+        "human_at": at,
+    }
 
 
 def _standing_actions(session: Session, product_id: int) -> list[HumanAction]:
@@ -249,14 +288,20 @@ def _standing_actions(session: Session, product_id: int) -> list[HumanAction]:
     return [action for action in actions if action.action != UNDONE and action.id not in undone]
 
 
-def _forget_rejection(session: Session, product_id: int, label_id: int) -> None:
-    session.execute(
-        delete(RejectedLabel).where(
-            RejectedLabel.product_id == product_id,
-            RejectedLabel.attribute == ATTRIBUTE,
-            RejectedLabel.label_id == label_id,
-        )
+def _let_return(
+    session: Session, product_id: int, label_id: int, left: Sequence[HumanAction], *, now: datetime
+) -> None:
+    """Forget that a label was rejected, or whose word that is where others said so too."""
+    others = [action for action in left if action.action == REJECTED and action.label_id == label_id]
+    mine = and_(
+        RejectedLabel.product_id == product_id, RejectedLabel.attribute == ATTRIBUTE, RejectedLabel.label_id == label_id
     )
+    if others:
+        who = {"rejected_by": others[-1].acted_by, "rejected_at": others[-1].acted_at}
+        session.execute(update(RejectedLabel).where(mine).values(who))
+        return
+    session.execute(delete(RejectedLabel).where(mine))
+    _derive_again(session, [product_id], now=now)
 
 
 def _action_row(product_id: int, action: str, label_id: int, *, by: str, now: datetime) -> dict[str, Any]:
@@ -269,7 +314,3 @@ def _action_row(product_id: int, action: str, label_id: int, *, by: str, now: da
         "acted_by": by,
         "acted_at": now,
     }
-
-
-def _no_product(sku: str) -> str:
-    return f"no product {sku!r} in the catalog"

@@ -81,6 +81,11 @@ def find(
     return cut_page("find", rows, found, limit)
 
 
+def no_product(sku: str) -> str:
+    """What is said where no product has this SKU."""
+    return f"no product {sku!r} in the catalog"
+
+
 def fetch_tag(session: Session, sku: str) -> dict[str, Any]:
     """The row of `find` of one product, all None but its SKU and title where it has no tag.
 
@@ -89,7 +94,7 @@ def fetch_tag(session: Session, sku: str) -> dict[str, Any]:
     """
     product = session.execute(select(Product.id, Product.title).where(Product.sku == sku)).one_or_none()
     if product is None:
-        raise CatalogError(f"no product {sku!r} in the catalog")
+        raise CatalogError(no_product(sku))
     rows = _fetch_tags(session, [product.id])
     return rows[0] if rows else dict.fromkeys(FIND_COLUMNS) | {"sku": sku, "title": product.title}
 

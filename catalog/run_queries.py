@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import Select, Subquery, func, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from catalog.errors import CatalogError
@@ -33,11 +33,10 @@ RUN_COLUMNS_FOR_PEOPLE = (
     "paths",
 )
 CHANGE_COLUMNS = ("sku", "old_tag", "new_tag", "changed_by", "changed_at")
-SHOWN_KINDS_OF_CHANGE = 20
 FAILURE_COLUMNS = ("sku", "root", "image", "code", "reason", "run", "failed_at")
 
 
-def list_runs(session: Session, *, limit: int | None = 20) -> list[dict[str, Any]]:
+def list_runs(session: Session, *, limit: int | None = 50) -> list[dict[str, Any]]:
     """The newest runs, or all. Counts are images, but for `products`."""
     query = _runs().order_by(Run.id.desc()).limit(limit)
     return [as_dict(row, RUN_COLUMNS) for row in session.execute(query)]
@@ -60,20 +59,21 @@ def show_run(session: Session, run_id: int) -> dict[str, Any]:
         .order_by(Chunk.state)
     )
     waits = select(func.count(Image.id)).where(Image.run_id == run_id, Image.chunk_id.is_not(None))
-    changes = select(func.count(TagEvent.id)).where(TagEvent.run_id == run_id)
+    kinds = _count_changes(session, run_id)
     return as_dict(row, RUN_COLUMNS) | {
         "waiting": session.scalars(waits).one(),
         "chunks": dict(states.all()),
         "failures": count_failures(session, run=run_id),
         "schedule": row.schedule,
         "slot": row.slot,
-        "changed_tags": session.scalars(changes).one(),
-        "kinds_of_change": _count_changes(session, run_id),
+        "changed_tags": sum(kind["products"] for kind in kinds),
+        "kinds_of_change": kinds,
     }
 
 
 def list_changes(session: Session, *, run: int, limit: int = 50, cursor: str | None = None) -> Page:
-    """The changes of what the catalog shows that a run made, in their order.
+    """The products that show another tag after a run than before it, oldest first; a row each, however often the tag
+    changed meanwhile.
 
     Raises:
         CatalogError: no such run, or a bad cursor.
@@ -81,38 +81,54 @@ def list_changes(session: Session, *, run: int, limit: int = 50, cursor: str | N
     if session.get(Run, run) is None:
         raise CatalogError(_no_run(run))
     after = read_cursor("runs", cursor)
-    old, new = aliased(Label), aliased(Label)
+    changes, old, new = _changes_of(run), aliased(Label), aliased(Label)
     query = (
         select(
-            TagEvent.id, Product.sku, old.name.label("old_tag"), new.name.label("new_tag"), TagEvent.changed_by,
-            TagEvent.changed_at,
+            changes.c.product_id, Product.sku, old.name.label("old_tag"), new.name.label("new_tag"),
+            changes.c.changed_by, changes.c.changed_at,
         )
-        .join(Product, Product.id == TagEvent.product_id)
-        .outerjoin(old, old.id == TagEvent.old_label_id)
-        .outerjoin(new, new.id == TagEvent.new_label_id)
-        .where(TagEvent.run_id == run, TagEvent.id > (after.row_id if after is not None else 0))
-        .order_by(TagEvent.id)
+        .join(Product, Product.id == changes.c.product_id)
+        .outerjoin(old, old.id == changes.c.old_label_id)
+        .outerjoin(new, new.id == changes.c.new_label_id)
+        .where(changes.c.product_id > (after.row_id if after is not None else 0))
+        .order_by(changes.c.product_id)
         .limit(limit + 1)
     )  # fmt: skip
     found = session.execute(query).all()
-    positions = [Position(None, row.id) for row in found]
+    positions = [Position(None, row.product_id) for row in found]
     return cut_page("runs", [as_dict(row, CHANGE_COLUMNS) for row in found], positions, limit)
 
 
 def _count_changes(session: Session, run_id: int) -> list[dict[str, Any]]:
-    old, new = aliased(Label), aliased(Label)
-    count = func.count(TagEvent.id).label("changes")
+    changes, old, new = _changes_of(run_id), aliased(Label), aliased(Label)
+    count = func.count().label("products")
     query = (
         select(old.name.label("old_tag"), new.name.label("new_tag"), count)
-        .select_from(TagEvent)
-        .outerjoin(old, old.id == TagEvent.old_label_id)
-        .outerjoin(new, new.id == TagEvent.new_label_id)
-        .where(TagEvent.run_id == run_id)
+        .select_from(changes)
+        .outerjoin(old, old.id == changes.c.old_label_id)
+        .outerjoin(new, new.id == changes.c.new_label_id)
         .group_by(old.name, new.name)
         .order_by(count.desc(), func.coalesce(old.name, ""), func.coalesce(new.name, ""))
-        .limit(SHOWN_KINDS_OF_CHANGE)
     )
     return fetch_dicts(session, query)
+
+
+def _changes_of(run_id: int) -> Subquery:
+    """By product what it showed before the run's first change and after its last one, where these differ."""
+    ends = (
+        select(TagEvent.product_id, func.min(TagEvent.id).label("first_id"), func.max(TagEvent.id).label("last_id"))
+        .where(TagEvent.run_id == run_id)
+        .group_by(TagEvent.product_id)
+        .subquery()
+    )
+    first, last = aliased(TagEvent), aliased(TagEvent)
+    return (
+        select(ends.c.product_id, first.old_label_id, last.new_label_id, last.changed_by, last.changed_at)
+        .join(first, first.id == ends.c.first_id)
+        .join(last, last.id == ends.c.last_id)
+        .where(first.old_label_id.is_distinct_from(last.new_label_id))
+        .subquery()
+    )
 
 
 def _no_run(run_id: int) -> str:

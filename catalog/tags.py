@@ -50,7 +50,7 @@ def recompute_tags(
     judges = [model_version_id] if current is None else list(dict.fromkeys((current.id, model_version_id)))
     label_sets = {judge: load_label_set(session, judge) for judge in judges}
     predictions = _predictions_of(session, ids, judges)
-    rejected = _rejected_of(session, ids)
+    rejected = rejected_labels(session, ids)
     shown = shown_labels(session, ids)
     rows = []
     for product_id in ids:
@@ -111,16 +111,16 @@ def _predictions_of(
     return found
 
 
-def _rejected_of(session: Session, product_ids: Sequence[int]) -> dict[int, set[int]]:
-    """Product id -> the ids of the labels that people rejected for it."""
-    found: dict[int, set[int]] = defaultdict(set)
+def rejected_labels(session: Session, product_ids: Sequence[int]) -> dict[int, dict[int, str]]:
+    """Product id -> the ids of the labels that people rejected for it, and who did so last."""
+    found: dict[int, dict[int, str]] = defaultdict(dict)
     rows = session.execute(
-        select(RejectedLabel.product_id, RejectedLabel.label_id).where(
+        select(RejectedLabel.product_id, RejectedLabel.label_id, RejectedLabel.rejected_by).where(
             RejectedLabel.product_id.in_(product_ids), RejectedLabel.attribute == ATTRIBUTE
         )
     )
-    for product_id, label_id in rows:
-        found[product_id].add(label_id)
+    for product_id, label_id, rejected_by in rows:
+        found[product_id][label_id] = rejected_by
     return found
 
 

@@ -1,56 +1,74 @@
 """Reading a CSV of people's words, as `hangtag review --csv` and the contact sheet write it and a spreadsheet saves it.
 
-Knows columns and lines; what a word means is `catalog.people`'s.
+Knows columns and lines; what a word means is `catalog.people`'s, and where the text comes from the command's.
 """
 
 import csv
-from collections.abc import Iterator
-from typing import IO
-
-import click
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from catalog.errors import CatalogError
 from catalog.output import store_text
-from catalog.people import CONFIRMED, Word
 
 DELIMITERS = ",;\t"  # spreadsheets write semicolons where a comma is the decimal point
+ENCODING = "utf-8-sig"
 
 
-def read_words(path: str, action: str) -> list[tuple[int, Word | None]]:
-    """Line numbers, and the word on each: None where nobody wrote a label. `path` "-" is stdin.
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the file by its first number: SKU, the text in the column that was asked for, or what is wrong."""
 
-    Columns are `sku`, and `label` unless the action is a confirmation; further ones are of no matter. A byte that is
-    no UTF-8 stands for itself, as in the names of files.
+    line: int
+    sku: str
+    text: str = ""
+    refusal: str | None = None
+
+
+def decode_text(data: bytes, name: str) -> str:
+    """The text of a CSV; a byte that is no UTF-8 stands for itself, as in the names of files.
 
     Raises:
-        CatalogError: the file cannot be read, is no CSV, or lacks a column, or a row has no SKU.
+        CatalogError: it is UTF-16, or holds what no CSV does.
     """
-    try:
-        with click.open_file(path, encoding="utf-8-sig", errors="surrogateescape") as file:
-            return list(_parse(file, path, action))
-    except OSError as error:
-        raise CatalogError(f"{path}: {error.strerror}") from error
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise CatalogError(f"{name} is UTF-16: save it as CSV in UTF-8")
+    if b"\0" in data:
+        raise CatalogError(f"{name} has NUL characters: it is no CSV in UTF-8")
+    return data.decode(ENCODING, errors="surrogateescape")
 
 
-def _parse(file: IO[str], path: str, action: str) -> Iterator[tuple[int, Word | None]]:
-    header = file.readline()
+def read_rows(text: str, name: str, *, column: str | None) -> list[Row]:
+    """The rows that hold anything, with the text in `column` (None: their SKU alone matters).
+
+    Further columns are of no matter. A SKU is taken as it is written: a blank at its end may be part of it.
+
+    Raises:
+        CatalogError: a quote is never closed, or a column is not there.
+    """
+    header, *_ = text.splitlines() or [""]
     delimiter = max(DELIMITERS, key=header.count)
-    columns = [column.strip() for column in next(csv.reader([header], delimiter=delimiter), [])]
-    needed = ("sku",) if action == CONFIRMED else ("sku", "label")
+    lines = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    try:
+        columns = [title.strip() for title in next(lines, [])]
+        _require(columns, name, ("sku",) if column is None else ("sku", column))
+        rows, last = [], lines.line_num
+        for values in lines:
+            if any(value.strip() for value in values):  # a spreadsheet may end with empty rows
+                rows.append(_take_row(last + 1, dict(zip(columns, values, strict=False)), column))
+            last = lines.line_num
+    except csv.Error as error:
+        raise CatalogError(f"{name}, line {lines.line_num}: {error}") from error
+    return rows
+
+
+def _require(columns: Sequence[str], name: str, needed: Iterable[str]) -> None:
     missing = [column for column in needed if column not in columns]
     if missing:
         there = ", ".join(columns) or "none"
-        raise CatalogError(f"{path} has no column {' and no column '.join(missing)}; there are: {there}")
-    reader = csv.DictReader(file, fieldnames=columns, delimiter=delimiter)
-    try:
-        for row in reader:
-            line = reader.line_num + 1  # the header was read before
-            sku, label = (store_text(row.get(column) or "").strip() for column in ("sku", "label"))
-            if not sku:
-                raise CatalogError(f"{path}, line {line}: no SKU")
-            if action == CONFIRMED:
-                yield line, Word(sku, action)
-            else:
-                yield line, Word(sku, action, label) if label else None
-    except csv.Error as error:
-        raise CatalogError(f"{path}, line {reader.line_num + 1}: {error}") from error
+        raise CatalogError(f"{name} has no column {' and no column '.join(missing)}; there are: {there}")
+
+
+def _take_row(line: int, values: Mapping[str, str], column: str | None) -> Row:
+    sku = store_text(values.get("sku", ""))
+    text = "" if column is None else store_text(values.get(column, "")).strip()
+    return Row(line, sku, text, None if sku.strip() else "no SKU")

@@ -37,6 +37,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("undoes_id", name="uq_human_action_undoes_id"),
     )
     op.create_index("ix_human_action_product_id", "human_action", ["product_id", "id"], unique=False)
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("LOCK TABLE tag, rejected_label IN SHARE MODE")  # no word comes in between, by an older version
     op.execute(
         """
         INSERT INTO human_action (product_id, attribute, action, label_id, acted_by, acted_at)

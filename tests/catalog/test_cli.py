@@ -136,12 +136,14 @@ def test_a_sheet_of_changes_says_what_each_tag_was(shop: Shop) -> None:
     shop.model = shop.add_model("tiny-2")
     shop.tag({"a.jpg": SURE_COAT, "b.jpg": SURE_COAT}, now=later(60))
 
-    run(shop, "runs 2 --changes --html changes.html", opener=Drawer(shop.engine))
+    result = run(shop, "runs 2 --changes --limit 1 --html changes.html", opener=Drawer(shop.engine))
+    next_line = result.stderr.splitlines()[-1].removeprefix("More: hangtag ")
+    run(shop, next_line, opener=Drawer(shop.engine))
 
-    [sheet] = drawn
-    assert sheet.heading == "Tags that run 2 changed"
-    [group] = sheet.groups
-    assert {product.sku: product.note for product in group.products} == {"a": "was Shirt", "b": "was without a tag"}
+    assert [sheet.heading for sheet in drawn] == ["Tags that run 2 changed"] * 2
+    assert drawn[0].question == "hangtag runs 2 --changes --limit 1"
+    notes = {product.sku: product.note for sheet in drawn for group in sheet.groups for product in group.products}
+    assert notes == {"a": "Shirt → Coat", "b": "no tag → Coat"}
 
 
 def test_failures_and_review_are_handed_out_in_pages_too(example: Shop) -> None:
@@ -163,8 +165,9 @@ def test_failures_and_review_are_handed_out_in_pages_too(example: Shop) -> None:
         ("find --json --csv", "exclude each other"),
         ("show", "SKU"),
         ("runs x", "x"),
-        ("runs --changes", "ID"),
-        ("runs 1 --html sheet.html", "--changes"),
+        ("runs --changes", "--changes needs the ID of a run"),
+        ("runs 1 --html sheet.html", "--html and --cursor go with --changes"),
+        ("runs 1 --all", "--limit and --all go with --changes"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_prints_nothing(sqlite_shop: Shop, line: str, words: str) -> None:

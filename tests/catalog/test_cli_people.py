@@ -71,11 +71,14 @@ def test_what_review_writes_is_filled_by_a_person_and_read_back(example: Shop, t
     result = run(example, f"correct --csv {path} --by anna --json")
 
     waiting = len(listed.splitlines()) - 1
-    assert json.loads(result.stdout) == {"corrected": 0, "without_label": waiting, "refused": 0, "refusals": []}
+    nothing = {"corrected": 0, "stood_already": 0, "without_label": waiting, "refused": 0, "refusals": []}
+    assert json.loads(result.stdout) == nothing
     header, *lines = listed.splitlines()
     assert header.split(",") == [*REVIEW_COLUMNS, "label"]
     path.write_text("\n".join([header, lines[0] + "Sandal", *lines[1:]]) + "\n")
-    assert json.loads(run(example, f"correct --csv {path} --by anna --json").stdout)["corrected"] == 1
+    for corrected, stood in ((1, 0), (0, 1)):
+        said = json.loads(run(example, f"correct --csv {path} --by anna --json").stdout)
+        assert (said["corrected"], said["stood_already"]) == (corrected, stood)
     sku = lines[0].split(",")[0]
     assert example.shown(sku)["tag"] == "Sandal"
     assert len(run(example, "review --all --csv").stdout.splitlines()) == waiting
@@ -83,50 +86,70 @@ def test_what_review_writes_is_filled_by_a_person_and_read_back(example: Shop, t
 
 def test_lines_that_are_refused_are_named_and_the_others_stand(example: Shop, tmp_path: Path) -> None:
     path = tmp_path / "words.csv"
-    path.write_text("sku,label\nboot,Sandal\nnope,Sandal\nparent,Sandale\n")
+    path.write_text("sku,label\nboot,Sandal\nnope,Sandal\nparent,Sandale\n,Sandal\nboot,Coat\n")
 
     result = run(example, f"correct --csv {path} --by anna")
 
     assert result.exit_code == 1
-    assert "line 3 is refused: no product 'nope' in the catalog" in result.stderr
-    assert "line 4 is refused: no label 'Sandale'" in result.stderr
+    assert result.stderr.splitlines() == [
+        "line 3 is refused: no product 'nope' in the catalog",
+        "line 4 is refused: no label 'Sandale' in the catalog",
+        "line 5 is refused: no SKU",
+        "line 6 is refused: boot stands above with 'Sandal'",
+        "labels are: Boot, Coat, Sandal, Shirt, Shoes, Tops, other",
+    ]
     assert example.shown("boot")["tag"] == "Sandal"
     refusals = json.loads(run(example, f"correct --csv {path} --by anna --json").stdout)["refusals"]
-    assert [(each["line"], each["sku"]) for each in refusals] == [(3, "nope"), (4, "parent")]
+    assert [(each["line"], each["sku"]) for each in refusals] == [(3, "nope"), (4, "parent"), (5, ""), (6, "boot")]
 
 
-def test_a_csv_with_a_bad_line_changes_nothing(example: Shop, tmp_path: Path) -> None:
+def test_a_csv_that_is_none_changes_nothing(example: Shop, tmp_path: Path) -> None:
     path = tmp_path / "words.csv"
-    path.write_text("sku,label\nboot,Sandal\n,Sandal\n")
+    path.write_text('sku,label\nboot,Sandal\n"tops,Sandal\n')
 
-    with pytest.raises(CatalogError, match="line 3: no SKU"):
+    with pytest.raises(CatalogError, match="line 3: unexpected end"):
         run(example, f"correct --csv {path} --by anna")
+    with pytest.raises(CatalogError, match=r"none\.csv: No such file"):
+        run(example, "correct --csv none.csv --by anna")
 
     assert example.shown("boot")["tag"] == "Boot"
 
 
-def test_a_csv_confirms_and_rejects_too_and_comes_from_stdin(example: Shop, tmp_path: Path) -> None:
+def test_lists_confirm_reject_and_take_back_too_also_from_stdin(example: Shop, tmp_path: Path) -> None:
     path = tmp_path / "words.csv"
-    path.write_text("sku,label\nboot,Boot\n")
+    path.write_text(run(example, "find --tag Boot --csv").stdout)
 
     assert run(example, f"confirm --csv {path} --by anna").exit_code == 0
     assert example.tag_row("boot").human_action == "confirmed"
-    run(example, "undo boot --by anna")
+    assert json.loads(run(example, f"undo --csv {path} --by anna --json").stdout)["undone"] == 1
+    assert example.tag_row("boot").human_action is None
+    again = json.loads(run(example, f"undo --csv {path} --by anna --json").stdout)
+    assert [each["reason"] for each in again["refusals"]] == [
+        "nobody's word stands on boot: there is nothing to take back"
+    ]
     typed = CliRunner().invoke(
-        hangtag, ["reject", "--csv", "-", "--by", "anna"], obj=Opener(example.engine), input=path.read_text()
+        hangtag, ["reject", "--csv", "-", "--by", "anna"], obj=Opener(example.engine), input="sku,label\nboot,Boot\n"
     )
     assert typed.exit_code == 0
     assert example.shown("boot")["tag"] != "Boot"
 
 
 @pytest.mark.parametrize(
-    "line", ["correct", "correct boot", "correct boot Boot --csv words.csv", "confirm", "reject boot", "undo"]
+    ("line", "words"),
+    [
+        ("correct", "give SKU LABEL, or --csv FILE"),
+        ("correct boot", "give SKU LABEL, or --csv FILE"),
+        ("correct boot Boot --csv words.csv", "--csv FILE takes the place of the arguments"),
+        ("confirm", "give SKU, or --csv FILE"),
+        ("reject boot", "give SKU LABEL, or --csv FILE"),
+        ("undo", "give SKU, or --csv FILE"),
+    ],
 )
-def test_wrong_usage_is_one_line(example: Shop, line: str) -> None:
+def test_wrong_usage_is_said(example: Shop, line: str, words: str) -> None:
     result = run(example, f"{line} --by anna")
 
     assert result.exit_code == click.UsageError.exit_code
-    assert "SKU" in result.stderr
+    assert result.stderr.splitlines()[-1] == f"Error: {words}"
 
 
 @pytest.mark.parametrize(

@@ -1,61 +1,62 @@
-from pathlib import Path
-
 import pytest
 
 from catalog.errors import CatalogError
-from catalog.people import Word
-from catalog.word_lists import read_words
+from catalog.word_lists import Row, decode_text, read_rows
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "sku,label\nA-1,Coat\nA-2,\n",
-        "\ufeffsku;reason;label\r\nA-1;unsure;Coat\r\nA-2;unsure;\r\n",
+        "\ufeffsku;reason;label\r\nA-1;unsure;Coat\r\nA-2;unsure;\r\n;;\r\n",
         "label\tsku\nCoat\tA-1\n\tA-2\n",
-        'sku,label\n"A-1","Coat"\nA-2,"  "\n',
+        'sku, label \n"A-1","Coat"\nA-2,"  "\n\n',
     ],
 )
-def test_a_spreadsheets_csv_is_read_whatever_its_delimiter(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "words.csv"
-    path.write_bytes(text.encode())
+def test_a_spreadsheets_csv_is_read_whatever_its_delimiter(text: str) -> None:
+    decoded = decode_text(text.encode(), "words.csv")
 
-    assert read_words(str(path), "corrected") == [(2, Word("A-1", "corrected", "Coat")), (3, None)]
-
-
-def test_a_confirmation_needs_no_label(tmp_path: Path) -> None:
-    path = tmp_path / "words.csv"
-    path.write_text("sku\nA-1\n")
-
-    assert read_words(str(path), "confirmed") == [(2, Word("A-1", "confirmed"))]
+    assert read_rows(decoded, "words.csv", column="label") == [Row(2, "A-1", "Coat"), Row(3, "A-2")]
 
 
-def test_a_byte_that_is_no_utf_8_is_read_as_it_is_stored(tmp_path: Path) -> None:
-    path = tmp_path / "words.csv"
-    path.write_bytes(b"sku,label\ncaf\xe9,Coat\n")
+def test_a_sku_is_taken_as_it_is_written() -> None:
+    assert read_rows("sku,label\n A-1 ,Coat\n", "words.csv", column="label") == [Row(2, " A-1 ", "Coat")]
 
-    assert read_words(str(path), "corrected") == [(2, Word("caf\uefe9", "corrected", "Coat"))]
+
+def test_a_row_is_named_by_its_first_line() -> None:
+    text = 'sku,note,label\nA-1,"two\nlines",Coat\nA-2,,Boot\n'
+
+    assert read_rows(text, "words.csv", column="label") == [Row(2, "A-1", "Coat"), Row(4, "A-2", "Boot")]
+
+
+def test_a_row_without_a_sku_is_refused_alone() -> None:
+    rows = read_rows("sku,label\n,Coat\nA-1,Boot\n", "words.csv", column="label")
+
+    assert rows == [Row(2, "", "Coat", "no SKU"), Row(3, "A-1", "Boot")]
+
+
+def test_skus_alone_need_no_other_column() -> None:
+    assert read_rows("sku\nA-1\n", "words.csv", column=None) == [Row(2, "A-1")]
+
+
+def test_a_byte_that_is_no_utf_8_is_read_as_it_is_stored() -> None:
+    text = decode_text(b"sku,label\ncaf\xe9,Coat\n", "words.csv")
+
+    assert read_rows(text, "words.csv", column="label") == [Row(2, "caf\uefe9", "Coat")]
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"),
+    ("data", "reason"),
     [
-        ("", "has no column sku and no column label; there are: none"),
-        ("sku,tag\nA,Coat\n", "has no column label; there are: sku, tag"),
-        ("sku,label\n,Coat\n", "line 2: no SKU"),
-        ("sku,label\nA,Coat\nB\n,Coat\n", "line 4: no SKU"),
+        (b"", "words.csv has no column sku and no column label; there are: none"),
+        (b"sku,tag\nA,Coat\n", "words.csv has no column label; there are: sku, tag"),
+        (b'sku,label\n"A,Coat\nB,Boot\n', "words.csv, line 3: unexpected end of data"),
+        ("sku,label\n".encode("utf-16"), "words.csv is UTF-16: save it as CSV in UTF-8"),
+        (b"sku,label\nA\0,Coat\n", "words.csv has NUL characters"),
     ],
 )
-def test_what_cannot_be_read_is_one_line_with_its_place(tmp_path: Path, text: str, reason: str) -> None:
-    path = tmp_path / "words.csv"
-    path.write_text(text)
-
+def test_what_cannot_be_read_is_one_line_with_its_place(data: bytes, reason: str) -> None:
     with pytest.raises(CatalogError, match=reason) as raised:
-        read_words(str(path), "corrected")
+        read_rows(decode_text(data, "words.csv"), "words.csv", column="label")
 
     assert "\n" not in str(raised.value)
-
-
-def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(CatalogError, match="No such file"):
-        read_words(str(tmp_path / "none.csv"), "corrected")

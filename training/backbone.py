@@ -19,9 +19,18 @@ from training.bundle import InputSpec
 from training.data_sets import LabelledImages
 from training.errors import TrainingError
 from training.starts import Backbone
+from training.study import nets
 
 # By the name that a recipe and a manifest's metrics give.
-ARCHITECTURES: Mapping[str, Callable[..., keras.Model]] = {"conv-pool/2": build_conv_pool_net}
+ARCHITECTURES: Mapping[str, Callable[..., keras.Model]] = {
+    "conv-pool/2": build_conv_pool_net,
+    "study-1/1": nets.build_model_1,
+    "study-2/1": nets.build_model_2,
+    "study-3/1": nets.build_model_3,
+    "study-4/1": nets.build_model_4,
+    "study-5/1": nets.build_model_5,
+    "study-6/1": nets.build_model_6,
+}
 
 FEATURE_BATCH_IMAGES = 500
 # The moving statistics forget a tenth a batch: of the old ones .9^50, half a percent, is left.

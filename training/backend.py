@@ -6,6 +6,7 @@ Owns the import, its switches and its chatter. Commands call `prepare_backend` f
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 
 from training.errors import TrainingError
@@ -36,3 +37,5 @@ def prepare_backend() -> None:
             import tensorflow  # noqa: PLC0415 - seconds, for those who train
 
             tensorflow.zeros(1)  # the first operation announces what the CPU can do, whatever the log level
+        # The same for what it says by way of Python: of every third net in a process that it is traced once more.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 from training.errors import TrainingError
+from training.whole_files import write_whole_folder
 
 FORMAT = 1
 ARTIFACT_FILE = "model.tflite"
@@ -167,38 +166,16 @@ def write_bundle(bundle: Bundle, folder: Path, *, backbone: bytes | None = None)
     Raises BundleError where `folder` holds something that is no bundle, or cannot be written.
     """
     check_destination(folder)
-    folder = folder.resolve()
+    document = _manifest_as_json(bundle.manifest, bundle.artifact)
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        workshop = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        with write_whole_folder(folder) as new:
+            (new / ARTIFACT_FILE).write_bytes(bundle.artifact)
+            (new / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
+            if backbone is not None:
+                (new / BACKBONE_FILE).write_bytes(backbone)
     except OSError as error:
-        raise BundleError(f"{folder} cannot be written: {error.strerror}") from None
-    try:
-        new = workshop / "new"
-        new.mkdir()
-        (new / ARTIFACT_FILE).write_bytes(bundle.artifact)
-        document = _manifest_as_json(bundle.manifest, bundle.artifact)
-        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-        (new / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
-        if backbone is not None:
-            (new / BACKBONE_FILE).write_bytes(backbone)
-        _replace_folder(folder, new, workshop / "old")
-    except OSError as error:
-        raise BundleError(f"{folder} cannot be written: {error.strerror}") from None
-    finally:
-        shutil.rmtree(workshop, ignore_errors=True)
-
-
-def _replace_folder(folder: Path, new: Path, old: Path) -> None:
-    """`new` in the place of `folder`, which becomes `old`; where that fails, `folder` is as it was."""
-    if folder.exists():
-        folder.rename(old)
-    try:
-        new.rename(folder)
-    except OSError:
-        if old.exists():
-            old.rename(folder)
-        raise
+        raise BundleError(f"{folder.resolve()} cannot be written: {error.strerror}") from None
 
 
 def shipped_folder() -> Path:

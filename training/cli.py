@@ -1,7 +1,7 @@
 """The commands `hangtag train …`.
 
 Owns the group and `evaluate`; the commands that make bundles stand in `cli_fit`, `cli_calibrate` and `cli_shipped`,
-the model card in `cli_card`.
+the model card in `cli_card`, the study of architectures in `cli_compare`.
 TensorFlow is imported when a command that trains runs, not before.
 """
 
@@ -15,6 +15,7 @@ import click
 
 from training.cli_calibrate import calibrate
 from training.cli_card import card
+from training.cli_compare import compare
 from training.cli_fit import fit
 from training.cli_options import FOLDER, json_option
 from training.cli_progress import one_line_errors
@@ -41,6 +42,7 @@ def evaluate(folder: Path, data: Path | None, as_json: bool) -> None:
 
 
 train.add_command(shipped)
+train.add_command(compare)
 train.add_command(card)
 
 

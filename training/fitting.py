@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
@@ -45,7 +46,7 @@ class Recipe:
     momentum: float = 0.9
     weight_decay: float = 5e-3  # decoupled, so 5e-4 / (1 - momentum) in the usual coupled counting; kernels only
     label_smoothing: float = 0.1  # 2.4 % of the labels look wrong; arXiv:1512.00567
-    average_decay: float = 0.999  # a step; the weights' exponential average is what is kept
+    average_decay: float = 0.999  # a step; the weights' exponential average is what is kept; at 0 the last weights
     balance: float = 0.0  # an image is drawn by its label's count to the power of -balance: 0 as it comes, 1 evenly
     shift_px: int = 1  # photos are not centred to the pixel
     erase_share: float = 0.25  # random erasing gave others 0.3 to 0.4 points, over many more epochs than these
@@ -54,6 +55,9 @@ class Recipe:
     gray_share: float = 0.0
     swap_share: float = 0.0
     architecture: str = "conv-pool/2"  # counts up with what `build_conv_pool_net` gives
+    # "adam" is for recipes of others to be followed: as they use it, at the peak rate from the first step to the last.
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    flips: bool = True  # a mirrored garment is a garment; off where a recipe of others has no augmentation
 
     def fingerprint(self, data: LabelledImages, origin: str) -> str:
         """Hex digest of the recipe, of the data it is fitted to and of `origin`, what the net was before."""
@@ -106,7 +110,7 @@ def fit_net(
     if resume and checkpoint is not None and checkpoint.exists():
         state = load_checkpoint(checkpoint, model, fingerprint)
     steps = max(1, len(training) // recipe.batch_images)
-    schedule = Schedule(recipe.epochs * steps, recipe.minutes, recipe.peak_learning_rate, recipe.warmup_share)
+    schedule = _plan_schedule(recipe, steps)
     order: NDArray[np.int64] | None = None
     now_s = saved_s = clock()
     while not schedule.has_ended(state.step, state.elapsed_s):
@@ -119,12 +123,7 @@ def fit_net(
         _fit_step(model, training, order, recipe, state, epoch=epoch, step=step)
         state.elapsed_s, now_s = state.elapsed_s + clock() - now_s, clock()
         epoch_ended = step + 1 == steps or schedule.has_ended(state.step, state.elapsed_s)
-        accuracy = None
-        if epoch_ended:
-            accuracy = _measure_averaged(model, state, validation)
-            state.history.append(
-                {"epoch": epoch + 1, "loss": state.loss_sum / (step + 1), "validation_accuracy": accuracy}
-            )
+        accuracy = _end_epoch(model, state, validation, recipe, epoch=epoch, step=step) if epoch_ended else None
         if checkpoint is not None and (epoch_ended or now_s - saved_s >= checkpoint_every_s):
             save_checkpoint(checkpoint, model, state, fingerprint)
             saved_s = now_s
@@ -159,7 +158,8 @@ def augment_batch(
 ) -> NDArray[np.uint8]:
     """The images as the net is shown them: what (seed, epoch, step) makes of them, in the order of this list."""
     rng = np.random.default_rng([recipe.seed, epoch, step])
-    images = flip_alternately(images, indices, epoch=epoch, seed=recipe.seed)
+    if recipe.flips:
+        images = flip_alternately(images, indices, epoch=epoch, seed=recipe.seed)
     if recipe.light:
         images = recolour_randomly(
             images, rng, light=recipe.light, gray_share=recipe.gray_share, swap_share=recipe.swap_share
@@ -182,8 +182,22 @@ def measure_accuracy(model: keras.Model, data: LabelledImages) -> float:
     return float((compute_logits(model, data.images).argmax(axis=1) == data.targets).mean())
 
 
+def _plan_schedule(recipe: Recipe, steps: int) -> Schedule:
+    return Schedule(
+        recipe.epochs * steps,
+        recipe.minutes,
+        recipe.peak_learning_rate,
+        recipe.warmup_share,
+        constant=recipe.optimizer == "adam",
+    )
+
+
 def _compile_model(model: keras.Model, recipe: Recipe) -> None:
-    optimizer = keras.optimizers.SGD(0.0, momentum=recipe.momentum, nesterov=True, weight_decay=recipe.weight_decay)
+    # The rate is set at every step.
+    if recipe.optimizer == "adam":
+        optimizer = keras.optimizers.Adam(0.0, weight_decay=recipe.weight_decay or None)
+    else:
+        optimizer = keras.optimizers.SGD(0.0, momentum=recipe.momentum, nesterov=True, weight_decay=recipe.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing)
     # XLA was slower for every net on CPUs.
@@ -206,11 +220,29 @@ def _fit_step(
     one_hot = np.eye(int(model.output_shape[-1]), dtype=np.float32)[training.targets[indices]]
     state.loss_sum += float(model.train_on_batch(images, one_hot))
     state.step += 1
-    if state.step % AVERAGE_EVERY_STEPS == 0:
+    if recipe.average_decay and state.step % AVERAGE_EVERY_STEPS == 0:
         # Young averages follow quickly: the first weights are noise (as in TensorFlow's own average).
         young = state.step / (state.step + 10 * AVERAGE_EVERY_STEPS)
         decay = min(recipe.average_decay**AVERAGE_EVERY_STEPS, young)
         _move_average(state.averaged, model.get_weights(), decay)
+
+
+def _end_epoch(
+    model: keras.Model, state: State, validation: LabelledImages, recipe: Recipe, *, epoch: int, step: int
+) -> float:
+    """An entry of history: `elapsed_s` is the time spent until then, over all resumptions. The accuracy comes back."""
+    if not recipe.average_decay:
+        state.averaged = model.get_weights()
+    accuracy = _measure_averaged(model, state, validation)
+    state.history.append(
+        {
+            "epoch": epoch + 1,
+            "loss": state.loss_sum / (step + 1),
+            "validation_accuracy": accuracy,
+            "elapsed_s": round(state.elapsed_s, 1),
+        }
+    )
+    return accuracy
 
 
 def _measure_averaged(model: keras.Model, state: State, validation: LabelledImages) -> float:

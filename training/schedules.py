@@ -16,13 +16,15 @@ class Schedule:
     """A warm-up and a cosine over `steps`, or over `minutes` of at most `steps`.
 
     By minutes it is the time spent that moves the rate, so that a machine that slows down halfway still ends on
-    time and with a rate of 0; a run that is taken up again goes on at the time that it had spent.
+    time and with a rate of 0; a run that is taken up again goes on at the time that it had spent. `constant` keeps
+    the rate at its peak from the first step to the last.
     """
 
     steps: int
     minutes: float | None
     peak_learning_rate: float
     warmup_share: float
+    constant: bool = False
 
     def share_done(self, step: int, elapsed_s: float) -> float:
         """How much of the run is over, from 0."""
@@ -35,6 +37,8 @@ class Schedule:
 
     def learning_rate(self, step: int, elapsed_s: float) -> float:
         """The rate of the step after `step` steps and `elapsed_s` seconds. The first one has a rate above 0."""
+        if self.constant:
+            return self.peak_learning_rate
         done = min(1.0, max(self.share_done(step, elapsed_s), self.share_done(step + 1, 0.0) / 2))
         if done < self.warmup_share:
             return self.peak_learning_rate * done / self.warmup_share

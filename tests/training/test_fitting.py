@@ -13,7 +13,7 @@ from tests.training.nets import build_net
 from training.bundle import InputSpec
 from training.data_sets import LabelledImages, WeightedImages
 from training.errors import TrainingError
-from training.fitting import Progress, Recipe, draw_order, fit_net, measure_accuracy
+from training.fitting import Progress, Recipe, augment_batch, draw_order, fit_net, measure_accuracy
 
 SPEC = InputSpec(12, 12, 1)
 RECIPE = Recipe(epochs=6, seed=1, batch_images=32)
@@ -220,3 +220,62 @@ def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path: Path) -> None:
         with pytest.raises(TrainingError, match=r"c.npz is not a checkpoint of this program") as caught:
             fit(replace(RECIPE, epochs=1), checkpoint=tmp_path / "c.npz", resume=True)
         assert "\n" not in str(caught.value)
+
+
+def test_a_recipe_of_others_is_followed_to_the_letter(tmp_path: Path) -> None:
+    recipe = Recipe(
+        epochs=2,
+        batch_images=32,
+        optimizer="adam",
+        peak_learning_rate=0.001,
+        weight_decay=0.0,
+        label_smoothing=0.0,
+        average_decay=0.0,
+        shift_px=0,
+        erase_share=0.0,
+        flips=False,
+    )
+    rates: list[float] = []
+    net = build_net(SPEC, labels=3)
+
+    history = fit_net(
+        net,
+        TRAINING,
+        VALIDATION,
+        recipe,
+        checkpoint=tmp_path / "c.npz",
+        report=lambda progress: rates.append(float(net.optimizer.learning_rate)),
+    )
+
+    assert type(net.optimizer) is keras.optimizers.Adam
+    assert net.optimizer.weight_decay is None
+    assert rates == pytest.approx([0.001] * 30)
+    places = np.arange(5)
+    shown = augment_batch(TRAINING.images[places], places, recipe, epoch=1, step=3)
+    assert (shown == TRAINING.images[places]).all()
+    with np.load(tmp_path / "c.npz") as arrays:  # the last weights are what is kept and what validation is of
+        for index, weights in enumerate(net.get_weights()):
+            assert (arrays[f"model_{index}"] == weights).all()
+    assert history[-1]["validation_accuracy"] == measure_accuracy(net, VALIDATION)
+    assert 0 < history[0]["elapsed_s"] < history[1]["elapsed_s"]
+
+
+def test_adam_goes_on_within_an_epoch_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    class StoppedError(Exception):
+        pass
+
+    def stop(progress: Progress) -> None:
+        if (progress.epoch, progress.step) == (1, 9):
+            raise StoppedError
+
+    recipe = replace(RECIPE, epochs=2, optimizer="adam", peak_learning_rate=0.001, average_decay=0.0)
+    whole, history, _ = fit(recipe)
+    options: dict[str, Any] = {"checkpoint": tmp_path / "c.npz", "checkpoint_every_s": 0.0}
+    with pytest.raises(StoppedError):
+        fit_net(build_net(SPEC, labels=3), TRAINING, VALIDATION, recipe, report=stop, **options)
+    resumed, resumed_history, reports = fit(recipe, checkpoint=tmp_path / "c.npz", resume=True)
+
+    assert (reports[0].epoch, reports[0].step) == (1, 10)
+    assert [entry["loss"] for entry in resumed_history] == pytest.approx([entry["loss"] for entry in history], abs=1e-3)
+    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        assert a == pytest.approx(b, abs=1e-3)

@@ -31,3 +31,10 @@ def test_what_is_left_follows_from_what_is_done() -> None:
     assert (total, round(left_s, 6)) == (100, 30.0)
     total, left_s = Schedule(10_000, 1.0, 0.1, 0.05).estimate(30, 15.0)
     assert (total, round(left_s, 6)) == (120, 45.0)
+
+
+def test_a_constant_rate_stays_and_the_run_ends_all_the_same() -> None:
+    schedule = Schedule(10, None, 0.001, 0.05, constant=True)
+
+    assert [schedule.learning_rate(step, 0.0) for step in range(10)] == [0.001] * 10
+    assert [schedule.has_ended(step, 0.0) for step in (0, 9, 10)] == [False, False, True]

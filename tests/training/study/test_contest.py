@@ -1,0 +1,99 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.training.nets import make_tiny_bundle
+from tests.training.study.studies import draw_test_images
+from training.bundle import Bundle, InputSpec, write_bundle
+from training.data_sets import DataSet
+from training.errors import TrainingError
+from training.recipes import Made, Parts
+from training.starts import Backbone
+from training.study.contest import Contest, Fit, _identify, _write_record, run_contest
+from training.study.entries import ENTRIES, divide_data, plan_fit
+
+ENTRY = ENTRIES[0]
+CONTEST = Contest((ENTRY,), (1,), quick=True)
+PLAN = plan_fit(ENTRY, seed=1, quick=True)
+RECORD = f"{PLAN.name}.json"
+HISTORY = [{"epoch": 1.0, "loss": 0.5, "validation_accuracy": 0.75, "elapsed_s": 90.0}]
+
+
+@pytest.fixture(scope="module")
+def parts() -> Parts:
+    return divide_data(DataSet(draw_test_images(120), draw_test_images(50)))
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return make_tiny_bundle(InputSpec(28, 28, 1), labels=10)
+
+
+@pytest.fixture
+def work(tmp_path: Path, parts: Parts, bundle: Bundle) -> Path:
+    """A work folder with one fit in it."""
+    write_bundle(bundle, tmp_path / PLAN.name)
+    made = Made(bundle, Backbone("none", b""), HISTORY)
+    _write_record(tmp_path / RECORD, made, _identify(PLAN, parts))
+    return tmp_path
+
+
+def resume(work: Path, parts: Parts, contest: Contest = CONTEST) -> list[Fit]:
+    return run_contest(contest, parts, work, resume=True, report=lambda progress: pytest.fail("was fitted again"))
+
+
+def test_a_fit_that_is_there_is_read_and_not_done_again(work: Path, parts: Parts, bundle: Bundle) -> None:
+    said: list[str] = []
+
+    (fit,) = run_contest(CONTEST, parts, work, resume=True, say=said.append)
+
+    assert (fit.entry, fit.seed, fit.bundle.sha256) == (ENTRY, 1, bundle.sha256)
+    assert list(fit.history) == HISTORY
+    assert fit.minutes == 1.5
+    assert said == ["fit 1 of 1: Model 1, seed 1: is there"]
+
+
+def test_a_fit_of_another_recipe_or_other_images_is_one_line(work: Path, parts: Parts) -> None:
+    other_test = replace(parts, test=parts.test.select(np.arange(1, 50)))
+    other_validation = replace(parts, validation=parts.validation.select(np.arange(5)))
+    for contest, data in (
+        (replace(CONTEST, epochs=9), parts),
+        (CONTEST, other_test),
+        (CONTEST, other_validation),
+    ):
+        with pytest.raises(
+            TrainingError, match=r"seed-1-quick.json is of another recipe or other data; leave"
+        ) as caught:
+            resume(work, data, contest)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"fit_of": 1, "bundle_sha256": 2, "history": [3]}'])
+def test_a_record_that_is_none_is_one_line(work: Path, parts: Parts, content: str) -> None:
+    (work / RECORD).write_text(content)
+
+    with pytest.raises(TrainingError, match=r"seed-1-quick.json is not the record of a fit") as caught:
+        resume(work, parts)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_record_beside_another_bundle_is_one_line(work: Path, parts: Parts, bundle: Bundle) -> None:
+    told = json.loads((work / RECORD).read_text())
+    (work / RECORD).write_text(json.dumps({**told, "bundle_sha256": "0" * 64}))
+
+    with pytest.raises(TrainingError, match="does not belong to the bundle beside it"):
+        resume(work, parts)
+
+
+def test_all_nets_are_fitted_once_before_any_is_fitted_twice() -> None:
+    plans = Contest(ENTRIES[:2], (4, 5)).list_plans()
+
+    assert [(entry.name, plan.recipe.seed) for entry, plan in plans] == [
+        ("Model 1", 4),
+        ("Model 2", 4),
+        ("Model 1", 5),
+        ("Model 2", 5),
+    ]

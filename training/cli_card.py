@@ -45,8 +45,7 @@ def card(
             for bundle in read:
                 line.say(f"{name}: {len(rows):,} photos, {bundle.manifest.name}")
                 evaluations.append(evaluate_bundle(bundle, rows, max_pixels=max_pixels).as_json())
-            how = "by `hangtag evaluate`; nothing was fitted on them."
-            figures.append(PhotoFigures(name.strip(), how, evaluations))
+            figures.append(PhotoFigures(name.strip(), "by `hangtag evaluate`.", evaluations))
         page = write_card(read, figures).encode()
         with write_whole(out) as file:
             file.write(page)

@@ -54,7 +54,7 @@ class PhotoFigures:
         return [
             (words, _describe_shares([each[name] for each in self.evaluations], error=name.endswith("error")))
             for name, words in MEASURES
-            if self.evaluations[0][name] is not None
+            if any(each[name] is not None for each in self.evaluations)
         ]
 
     @property
@@ -109,12 +109,18 @@ READY: tuple[tuple[str, str], ...] = (("test", "Fashion-MNIST, test set"),)
 
 def _take_held_out(bundles: Sequence[Bundle]) -> PhotoFigures:
     """What each bundle's metrics say of the photos whose senders its net never saw."""
-    figures = [_take(bundle, "held_out_photos") for bundle in bundles]
+    figures: list[Mapping[str, JsonValue]] = []
+    for bundle in bundles:
+        for name, _ in (*MEASURES, ("images", ""), ("unlabelled", ""), ("per_label", "")):
+            _take(bundle, "held_out_photos", name)
+        found = _take(bundle, "held_out_photos")
+        assert isinstance(found, Mapping), "it has the keys"
+        figures.append(found)
     return PhotoFigures(
         "Photos taken at home, senders not trained on",
         "each with a temperature and thresholds that were chosen without its sender's photos; each seed holds out "
         "other senders.",
-        [each for each in figures if isinstance(each, Mapping)],
+        figures,
     )
 
 

@@ -77,11 +77,7 @@ def correct(
     """Set the tag of a product, or of each one in a CSV, by a person's word; no model changes it again."""
     from catalog.people import CORRECTED, correct_tag
 
-    if path is None:
-        product, name = _require("SKU LABEL", sku, label)
-        _say(opener, product, form, lambda session, now: correct_tag(session, product, name, by=by, now=now))
-    else:
-        _say_list(opener, path, (sku, label), action=CORRECTED, column="label", by=by, form=form)
+    _say_label(opener, CORRECTED, correct_tag, (sku, label), path, by=by, form=form)
 
 
 @click.command()
@@ -110,11 +106,7 @@ def reject(opener: CatalogOpener, *, sku: str | None, label: str | None, path: s
     """Say that a label is wrong for a product: its tag follows from the rest, and the label stays away."""
     from catalog.people import REJECTED, reject_label
 
-    if path is None:
-        product, name = _require("SKU LABEL", sku, label)
-        _say(opener, product, form, lambda session, now: reject_label(session, product, name, by=by, now=now))
-    else:
-        _say_list(opener, path, (sku, label), action=REJECTED, column="label", by=by, form=form)
+    _say_label(opener, REJECTED, reject_label, (sku, label), path, by=by, form=form)
 
 
 @click.command()
@@ -141,6 +133,24 @@ def _require(names: str, *arguments: str | None) -> list[str]:
     if len(there) < len(arguments):
         raise click.UsageError(f"give {names}, or --csv FILE")
     return there
+
+
+def _say_label(
+    opener: CatalogOpener,
+    action: str,
+    say: Callable[..., None],
+    arguments: Sequence[str | None],
+    path: str | None,
+    *,
+    by: str,
+    form: Form,
+) -> None:
+    """A label for one product, by `say`, or those of a CSV."""
+    if path is not None:
+        _say_list(opener, path, arguments, action=action, column="label", by=by, form=form)
+        return
+    sku, label = _require("SKU LABEL", *arguments)
+    _say(opener, sku, form, lambda session, now: say(session, sku, label, by=by, now=now))
 
 
 def _say(opener: CatalogOpener, sku: str, form: Form, change: Change) -> None:

@@ -12,7 +12,7 @@ demo: .venv/runtime-installed
 	@HANGTAG_HOME=.demo $(BIN)/hangtag tag samples || [ $$? -eq 1 ]
 
 test: .venv/everything-installed check
-	$(BIN)/pytest
+	$(BIN)/pytest --durations=15
 
 check: .venv/everything-installed
 	$(BIN)/ruff check .

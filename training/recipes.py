@@ -166,7 +166,8 @@ def _describe_fit(
         },
         "images": {"training": len(parts.training), "validation": len(parts.validation), "test": len(parts.test)},
         "precision_aimed_at": {"labels": plan.precision, "parents": derive_parent_precision(plan.precision)},
-        "last_epoch": dict(history[-1]),
+        # Not how long it took: two fits of one recipe give one manifest.
+        "last_epoch": {name: value for name, value in history[-1].items() if name != "elapsed_s"},
     }
 
 

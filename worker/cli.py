@@ -34,7 +34,7 @@ COMMANDS = {
     "reject": ("catalog.cli_people:reject",
                "Say that a label is wrong for a product: its tag follows from the rest, and the label stays away."),
     "undo": ("catalog.cli_people:undo",
-             "Take back the last word of a person on a product: what stood before it stands again."),
+             "Take back the last word on a product, whoever said it: what stood before it stands again."),
     "runs": ("catalog.cli:runs", "List the newest runs, or show one, or the tags that one changed."),
     "failures": ("catalog.cli:failures", "List the images that failed with their reasons, latest first."),
     "evaluate": ("worker.cli_models:evaluate", "Say how right the current model, or a bundle, is on labelled photos."),

@@ -6,7 +6,9 @@ from training.study.entries import ENTRIES
 from training.study.figures import Study
 
 
-@pytest.mark.parametrize(("seeds", "speed"), [((1,), 5000.0), ((1, 2), 5000.0), ((1,), 9000.0), ((1,), 5000.000000000001)])
+@pytest.mark.parametrize(
+    ("seeds", "speed"), [((1,), 5000.0), ((1, 2), 5000.0), ((1,), 9000.0), ((1,), 5000.000000000001)]
+)
 def test_nets_that_are_equally_right_can_be_drawn(seeds: tuple[int, ...], speed: float) -> None:
     whole = draw_study(seeds=seeds)
     nets = [

@@ -19,9 +19,10 @@ from catalog.errors import CatalogError
 from catalog.output import Form, print_message, print_record, print_rows
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
     from sqlalchemy.orm import Session
 
-    from catalog.people import Answer, Word
+    from catalog.people import Answer
     from catalog.word_lists import Row
 
 WORDS_AT_ONCE = 500  # in a transaction, for which workers that write the same products wait
@@ -29,7 +30,6 @@ SHOWN_REFUSALS = 20
 DONE_WITH_REFUSALS = 1  # exit code, as of `hangtag tag` with failures
 
 Change = Callable[["Session", datetime], object]
-ChangeMany = Callable[["Session", "Sequence[Word]", datetime], "list[Answer]"]
 
 
 def login_name() -> str:
@@ -175,8 +175,6 @@ def _say_list(
     form: Form,
 ) -> None:
     """The words of a CSV, some at a time; those that are refused are named, and the others stand."""
-    from catalog.database import reading
-    from catalog.people import list_labels
     from catalog.word_lists import decode_text, read_rows
 
     if any(argument is not None for argument in arguments):
@@ -188,21 +186,21 @@ def _say_list(
         raise CatalogError(f"{path}: {error.strerror}") from error
     rows = read_rows(text, path, column=column)  # before the first one is written: a bad file changes nothing
     said = [row for row in rows if row.text or row.refusal is not None or column is None]
-    outcome = _write_words(opener, action, said, by=by)
+    engine = opener.open_catalog()
+    outcome = _write_words(engine, action, said, by=by)
     refused = [(row.line, row.sku, answer.refusal) for row, answer in outcome if answer.refusal is not None]
     stood = sum(answer.stood for _, answer in outcome)
     counts = {action: len(outcome) - len(refused) - stood, "stood_already": stood}
     if column is not None:
         counts[f"without_{column}"] = len(rows) - len(said)
     counts["refused"] = len(refused)
-    with reading(opener.open_catalog()) as session:
-        labels = list_labels(session)
-    _report(counts, refused, labels=labels, form=form)
+    _report(engine, counts, refused, form=form)
 
 
-def _report(
-    counts: dict[str, int], refused: Sequence[tuple[int, str, str]], *, labels: Sequence[str], form: Form
-) -> None:
+def _report(engine: "Engine", counts: dict[str, int], refused: Sequence[tuple[int, str, str]], *, form: Form) -> None:
+    from catalog.database import reading
+    from catalog.people import list_labels
+
     if form is Form.JSON:
         lines = [{"line": line, "sku": sku, "reason": reason} for line, sku, reason in refused]
         print_record(counts | {"refusals": lines}, form=form)
@@ -213,17 +211,17 @@ def _report(
         if len(refused) > SHOWN_REFUSALS:
             print_message(f"{len(refused) - SHOWN_REFUSALS:,} more lines are refused; --json lists them all")
         if any(reason.startswith("no label") for _, _, reason in refused):
-            print_message(f"labels are: {', '.join(labels)}")
+            with reading(engine) as session:
+                print_message(f"labels are: {', '.join(list_labels(session))}")
     if refused:
         sys.exit(DONE_WITH_REFUSALS)
 
 
-def _write_words(opener: CatalogOpener, action: str, rows: "Sequence[Row]", *, by: str) -> "list[tuple[Row, Answer]]":
+def _write_words(engine: "Engine", action: str, rows: "Sequence[Row]", *, by: str) -> "list[tuple[Row, Answer]]":
     """Write the words, and say of each row what became of it."""
     from catalog.database import current_time, writing
     from catalog.people import UNDONE, Answer, Word, find_repeats, say_words, undo_words
 
-    engine = opener.open_catalog()
     words = [Word(row.sku, row.text or None) for row in rows]
     repeats = find_repeats(action, words)
     outcome = {

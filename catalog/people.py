@@ -98,8 +98,10 @@ def say_words(session: Session, action: str, words: Sequence[Word], *, by: str, 
             actions.append(_action_row(known.products[word.sku], action, label_id, by=by, now=now))
     if actions:
         session.execute(insert(HumanAction), actions)  # in the order they were said: the last one is undone first
-        write = _reject if action == REJECTED else _tell
-        write(session, actions, known, by=by, now=now)
+        if action == REJECTED:
+            _reject(session, actions, by=by, now=now)
+        else:
+            _tell(session, actions, known.shown, by=by, now=now)
     return answers
 
 
@@ -153,6 +155,7 @@ def undo_word(session: Session, sku: str, *, by: str, now: datetime) -> str:
 
 def undo_words(session: Session, skus: Sequence[str], *, by: str, now: datetime) -> list[Answer]:
     """Take back the last word on each of these products."""
+    # All at once and in the order of ids, as workers do; one by one they would be locked in the order of the list.
     lock_products(session, session.scalars(select(Product.id).where(Product.sku.in_(skus))))
     answers = []
     for sku in skus:
@@ -230,7 +233,7 @@ def _stands(action: str, product_id: int, label_id: int, by: str, known: _Known)
     return known.told.get(product_id) == (label_id, action, by)
 
 
-def _reject(session: Session, actions: Sequence[Mapping[str, Any]], _known: _Known, *, by: str, now: datetime) -> None:
+def _reject(session: Session, actions: Sequence[Mapping[str, Any]], *, by: str, now: datetime) -> None:
     rows = [
         {"product_id": row["product_id"], "attribute": ATTRIBUTE, "label_id": row["label_id"], "rejected_by": by,
          "rejected_at": now}
@@ -241,13 +244,20 @@ def _reject(session: Session, actions: Sequence[Mapping[str, Any]], _known: _Kno
     _derive_again(session, {row["product_id"] for row in rows}, now=now)
 
 
-def _tell(session: Session, actions: Sequence[Mapping[str, Any]], known: _Known, *, by: str, now: datetime) -> None:
+def _tell(
+    session: Session,
+    actions: Sequence[Mapping[str, Any]],
+    before: Mapping[int, int | None],
+    *,
+    by: str,
+    now: datetime,
+) -> None:
     ordered = sorted(actions, key=lambda row: row["product_id"])
     _set_human_columns(
         session, [_human_row(row["product_id"], row["action"], row["label_id"], by, now) for row in ordered]
     )
     ids = [row["product_id"] for row in ordered]
-    record_changes(session, before=known.shown, product_ids=ids, source="human", changed_by=by, run_id=None, now=now)
+    record_changes(session, before=before, product_ids=ids, source="human", changed_by=by, run_id=None, now=now)
 
 
 def _derive_again(session: Session, product_ids: Iterable[int], *, now: datetime) -> None:

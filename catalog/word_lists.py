@@ -4,6 +4,7 @@ Knows columns and lines; what a word means is `catalog.people`'s, and where the 
 """
 
 import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -45,9 +46,10 @@ def read_rows(text: str, name: str, *, column: str | None) -> list[Row]:
     Raises:
         CatalogError: a quote is never closed, or a column is not there.
     """
-    header, *_ = text.splitlines() or [""]
+    # Not splitlines(): it also ends a line at U+2028 and a vertical tab, which may stand in a title.
+    header = io.StringIO(text, newline="").readline()
     delimiter = max(DELIMITERS, key=header.count)
-    lines = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         columns = [title.strip() for title in next(lines, [])]
         _require(columns, name, ("sku",) if column is None else ("sku", column))

@@ -137,9 +137,10 @@ def make_mixture(
     A part without images is left out. Raises TrainingError where a photo cannot be used or the disk is full.
     """
     setting = Setting(seed, spec)
+    to_train, held_out = split_by_sender(photos, seed)
     sets = {}
     with _open_pool(processes) as pool:
-        for name, batches in _plan(fashion_mnist, photos, seed, sizes or Sizes()).items():
+        for name, batches in _plan(fashion_mnist, to_train, held_out, sizes or Sizes()).items():
             files = PartFiles(folder, name, _take_fingerprint(setting, batches))
             found = files.read()
             if found is None:
@@ -155,7 +156,6 @@ def make_mixture(
         for name, share in SHARES.items()
         if len(sets[name])
     ]
-    _, held_out = split_by_sender(photos, seed)
     _, senders = np.unique([photo.sender for photo in held_out], return_inverse=True)
     drawn = join_images([sets["calibration_scenes"], sets["calibration_things"]])
     return Mixture(tuple(parts), sets["validation"], sets["held_out_photos"], senders.astype(np.int64), drawn)
@@ -173,7 +173,10 @@ def _weigh(part: Part) -> NDArray[np.float64]:
 
 
 def _plan(
-    fashion_mnist: LabelledImages, photos: Sequence[CasualPhoto], seed: int, sizes: Sizes
+    fashion_mnist: LabelledImages,
+    to_train: Sequence[CasualPhoto],
+    held_out_photos: Sequence[CasualPhoto],
+    sizes: Sizes,
 ) -> dict[str, list[Batch]]:
     """What each part and each held-out set is made from, by name."""
     images, targets = fashion_mnist.images[..., 0], fashion_mnist.targets
@@ -183,7 +186,6 @@ def _plan(
         slice(first_held_out + start, first_held_out + start + count)
         for start, count in _divide(len(targets) - first_held_out, IMAGES_AT_ONCE)
     ]
-    to_train, held_out_photos = split_by_sender(photos, seed)
     no_photo_has = np.flatnonzero(np.isin(targets[first_held_out:], (SANDAL, SNEAKER, BAG, ANKLE_BOOT)))
     calibration = first_held_out + no_photo_has[: 4 * sizes.calibration_images]
     few = [(start, to_train[start : start + count]) for start, count in _divide(len(to_train), PHOTOS_AT_ONCE)]

@@ -110,8 +110,9 @@ READY: tuple[tuple[str, str], ...] = (("test", "Fashion-MNIST, test set"),)
 def _take_held_out(bundles: Sequence[Bundle]) -> PhotoFigures:
     """What each bundle's metrics say of the photos whose senders its net never saw."""
     figures: list[Mapping[str, JsonValue]] = []
+    needed = [*(name for name, _ in MEASURES), "images", "unlabelled", "per_label"]
     for bundle in bundles:
-        for name, _ in (*MEASURES, ("images", ""), ("unlabelled", ""), ("per_label", "")):
+        for name in needed:
             _take(bundle, "held_out_photos", name)
         found = _take(bundle, "held_out_photos")
         assert isinstance(found, Mapping), "it has the keys"

@@ -29,6 +29,12 @@ def test_a_row_is_named_by_its_first_line() -> None:
     assert read_rows(text, "words.csv", column="label") == [Row(2, "A-1", "Coat"), Row(4, "A-2", "Boot")]
 
 
+def test_only_a_line_break_ends_a_row() -> None:
+    text = "sku,title,label\nA-1,two\u2028lines\x0bor\x85so,Coat\n"
+
+    assert read_rows(text, "words.csv", column="label") == [Row(2, "A-1", "Coat")]
+
+
 def test_a_row_without_a_sku_is_refused_alone() -> None:
     rows = read_rows("sku,label\n,Coat\nA-1,Boot\n", "words.csv", column="label")
 

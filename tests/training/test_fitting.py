@@ -14,6 +14,7 @@ from training.bundle import InputSpec
 from training.data_sets import LabelledImages, WeightedImages
 from training.errors import TrainingError
 from training.fitting import Progress, Recipe, augment_batch, draw_order, fit_net, measure_accuracy
+from training.study.entries import STUDY_RECIPE
 
 SPEC = InputSpec(12, 12, 1)
 RECIPE = Recipe(epochs=6, seed=1, batch_images=32)
@@ -223,18 +224,7 @@ def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_recipe_of_others_is_followed_to_the_letter(tmp_path: Path) -> None:
-    recipe = Recipe(
-        epochs=2,
-        batch_images=32,
-        optimizer="adam",
-        peak_learning_rate=0.001,
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        average_decay=0.0,
-        shift_px=0,
-        erase_share=0.0,
-        flips=False,
-    )
+    recipe = replace(STUDY_RECIPE, epochs=2)
     rates: list[float] = []
     net = build_net(SPEC, labels=3)
 

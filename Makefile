@@ -11,8 +11,9 @@ demo: .venv/runtime-installed
 	@# Exit code 1 means "done, with failures": samples/ holds one truncated photo on purpose.
 	@HANGTAG_HOME=.demo $(BIN)/hangtag tag samples || [ $$? -eq 1 ]
 
+# A process of tests for each core, and for each its own servers; the tests of a file share what it sets up.
 test: .venv/everything-installed check
-	$(BIN)/pytest --durations=15
+	$(BIN)/pytest --numprocesses=logical --dist=loadfile --durations=15
 
 check: .venv/everything-installed
 	$(BIN)/ruff check .

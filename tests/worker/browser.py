@@ -132,7 +132,8 @@ class Page:
     def downloaded(self) -> bytes:
         """The content of the file that was downloaded last, and is taken away."""
         deadline = time.monotonic() + DOWNLOAD_S
-        while not (files := list(self.downloads.glob("*.csv"))):
+        # Chromium holds the name with an empty file until the content is whole.
+        while not (files := [file for file in self.downloads.glob("*.csv") if file.stat().st_size]):
             assert time.monotonic() < deadline, "nothing was downloaded"
             time.sleep(0.02)
         content = files[0].read_bytes()

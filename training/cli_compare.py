@@ -1,4 +1,4 @@
-"""`hangtag train compare`: the study of seven nets on Fashion-MNIST, and its report."""
+"""`hangtag train compare`: the study of eight nets on Fashion-MNIST, and its report."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class CompareOrder:
 )
 @json_option
 def compare(**options: object) -> None:
-    """Fit seven nets to Fashion-MNIST, over several seeds, and write a report that compares them."""
+    """Fit eight nets to Fashion-MNIST, over several seeds, and write a report that compares them."""
     with one_line_errors():
         run_compare(CompareOrder(**options))  # type: ignore[arg-type] # click has checked them
 

@@ -83,6 +83,13 @@ class WeightedImages(LabelledImages):
     weights: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class TaughtImages(WeightedImages):
+    """Images with what a larger net says of each: `answers`, float32 (n, labels), probabilities."""
+
+    answers: NDArray[np.float32]
+
+
 def join_images(sets: Sequence[LabelledImages]) -> LabelledImages:
     """Several sets of images of one shape as one."""
     return LabelledImages(

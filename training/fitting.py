@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from training.augmentation import erase_randomly, flip_alternately, recolour_randomly, shift_randomly
 from training.checkpoints import State, load_checkpoint, save_checkpoint
-from training.data_sets import LabelledImages, WeightedImages
+from training.data_sets import LabelledImages, TaughtImages, WeightedImages
 from training.schedules import Schedule
 
 EVALUATION_BATCH_IMAGES = 500
@@ -57,6 +57,7 @@ class Recipe:
     architecture: str = "conv-pool/2"  # counts up with what `build_conv_pool_net` gives
     # "adam" is for recipes of others to be followed: as they use it, at the peak rate from the first step to the last.
     optimizer: Literal["sgd", "adam"] = "sgd"
+    teacher_share: float = 0.0  # of what the net is to answer, where a teacher's answers are there
     flips: bool = True  # a mirrored garment is a garment; off where a recipe of others has no augmentation
 
     def fingerprint(self, data: LabelledImages, origin: str) -> str:
@@ -66,6 +67,8 @@ class Recipe:
         digest.update(np.ascontiguousarray(data.targets).data)
         if isinstance(data, WeightedImages):
             digest.update(np.ascontiguousarray(data.weights).data)
+        if isinstance(data, TaughtImages):
+            digest.update(np.ascontiguousarray(data.answers).data)
         return digest.hexdigest()
 
 
@@ -168,6 +171,20 @@ def augment_batch(
     return erase_randomly(images, rng, share=recipe.erase_share, max_area=recipe.erase_max_area)
 
 
+def draw_targets(
+    data: LabelledImages, indices: NDArray[np.int64], recipe: Recipe, *, labels: int
+) -> NDArray[np.float32]:
+    """What the net is to answer, float32 (n, labels): 1 at the label; a `teacher_share` of it is the teacher's answer.
+
+    Distillation: Hinton et al., arXiv:1503.02531. The answers are at the teacher's own, calibrated temperature.
+    """
+    one_hot = np.eye(labels, dtype=np.float32)[data.targets[indices]]
+    if not isinstance(data, TaughtImages):
+        return one_hot
+    share = np.float32(recipe.teacher_share)
+    return (1 - share) * one_hot + share * data.answers[indices]
+
+
 def compute_logits(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float64]:
     """The float model's logits, (n, labels)."""
     parts = [
@@ -217,8 +234,8 @@ def _fit_step(
 ) -> None:
     indices = order[step * recipe.batch_images : (step + 1) * recipe.batch_images]
     images = augment_batch(training.images[indices], indices, recipe, epoch=epoch, step=step)
-    one_hot = np.eye(int(model.output_shape[-1]), dtype=np.float32)[training.targets[indices]]
-    state.loss_sum += float(model.train_on_batch(images, one_hot))
+    targets = draw_targets(training, indices, recipe, labels=int(model.output_shape[-1]))
+    state.loss_sum += float(model.train_on_batch(images, targets))
     state.step += 1
     if recipe.average_decay and state.step % AVERAGE_EVERY_STEPS == 0:
         # Young averages follow quickly: the first weights are noise (as in TensorFlow's own average).

@@ -11,9 +11,18 @@ import pytest
 
 from tests.training.nets import build_net
 from training.bundle import InputSpec
-from training.data_sets import LabelledImages, WeightedImages
+from training.data_sets import LabelledImages, TaughtImages, WeightedImages
 from training.errors import TrainingError
-from training.fitting import Progress, Recipe, augment_batch, draw_order, fit_net, measure_accuracy
+from training.fitting import (
+    Progress,
+    Recipe,
+    augment_batch,
+    compute_logits,
+    draw_order,
+    draw_targets,
+    fit_net,
+    measure_accuracy,
+)
 from training.study.entries import STUDY_RECIPE
 
 SPEC = InputSpec(12, 12, 1)
@@ -203,6 +212,33 @@ def test_images_are_drawn_as_often_as_their_weights_say() -> None:
     assert (order >= 500).mean() == pytest.approx(0.8, abs=0.02)
     assert (order == draw_order(data, RECIPE, epoch=0)).all()
     assert (order != draw_order(data, RECIPE, epoch=1)).any()
+
+
+def test_a_teachers_answers_are_learnt_in_their_share() -> None:
+    answers = np.full((len(TRAINING), 3), 0.0, np.float32)
+    answers[:, 2] = 1  # a teacher that always says the last label
+    data = TaughtImages(TRAINING.images, TRAINING.targets, np.ones(len(TRAINING)), answers)
+    indices = np.array([5, 0])
+
+    mixed = draw_targets(data, indices, replace(RECIPE, teacher_share=0.75), labels=3)
+
+    assert np.allclose(mixed, 0.25 * np.eye(3)[TRAINING.targets[indices]] + [0, 0, 0.75])
+    assert np.allclose(draw_targets(TRAINING, indices, RECIPE, labels=3), np.eye(3)[TRAINING.targets[indices]])
+    model = build_net(SPEC, labels=3)
+    fit_net(model, data, VALIDATION, replace(RECIPE, teacher_share=1.0))
+    assert (compute_logits(model, VALIDATION.images).argmax(axis=1) == 2).all()
+
+
+def test_other_answers_of_a_teacher_are_other_data(tmp_path: Path) -> None:
+    data = TaughtImages(
+        TRAINING.images, TRAINING.targets, np.ones(len(TRAINING)), np.full((len(TRAINING), 3), 1 / 3, np.float32)
+    )
+    recipe = replace(RECIPE, epochs=1, teacher_share=0.5)
+    fit_net(build_net(SPEC, labels=3), data, VALIDATION, recipe, checkpoint=tmp_path / "c.npz")
+
+    other = replace(data, answers=np.eye(3, dtype=np.float32)[TRAINING.targets])
+    with pytest.raises(TrainingError, match="recipe"):
+        fit_net(build_net(SPEC, labels=3), other, VALIDATION, recipe, checkpoint=tmp_path / "c.npz", resume=True)
 
 
 def test_a_checkpoint_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from training.errors import TrainingError
 from training.fitting import Progress
 from training.recipes import Made, Parts, Plan, make_bundle
 from training.study.entries import Entry, plan_fit
+from training.study.lessons import EASY_SHARE, EASY_WEIGHT, ask, ask_both_sides, teach_images, weigh_images
 from training.whole_files import write_whole
 
 _SECONDS_A_MINUTE = 60.0
@@ -56,6 +57,24 @@ class Contest:
             for entry in self.entries
         ]
 
+    def identify_fits(self, parts: Parts) -> dict[str, str]:
+        """By the plan's name a hex digest of all that decides what comes out: the recipe, the images learnt from,
+        chosen by and measured on, and the fits of the nets that it learns from.
+        """
+        digest = hashlib.sha256()
+        for part in (parts.validation, parts.test):
+            digest.update(np.ascontiguousarray(part.images).data)
+            digest.update(np.ascontiguousarray(part.targets).data)
+        identities: dict[str, str] = {}
+        first: dict[str | None, str] = {None: ""}
+        for entry, plan in self.list_plans():
+            own = digest.copy()
+            own.update(plan.recipe.fingerprint(parts.training, first[entry.eased_by]).encode())
+            own.update(repr((first[entry.taught_by], EASY_SHARE, EASY_WEIGHT)).encode())
+            identities[plan.name] = own.hexdigest()
+            first.setdefault(entry.name, identities[plan.name])
+        return identities
+
 
 def run_contest(
     contest: Contest,
@@ -72,41 +91,68 @@ def run_contest(
     another recipe or other data; all are looked at before the first is fitted.
     """
     plans = contest.list_plans()
-    found = {plan.name: _read_fit(entry, plan, parts, work) for entry, plan in plans} if resume else {}
-    fits = []
+    identities = contest.identify_fits(parts)
+    found = {plan.name: _read_fit(entry, plan, identities[plan.name], work) for entry, plan in plans} if resume else {}
+    fits: list[Fit] = []
     for number, (entry, plan) in enumerate(plans, start=1):
         title = f"fit {number} of {len(plans)}: {entry.name}, seed {plan.recipe.seed}"
         fit = found.get(plan.name)
         say(f"{title}: is there" if fit else title)
-        fits.append(fit or _fit(entry, plan, parts, work, resume=resume, report=report))
+        if fit is None:
+            learnt = _prepare_parts(entry, parts, fits)
+            fit = _fit(entry, plan, learnt, identities[plan.name], work, resume=resume, report=report)
+        fits.append(fit)
     order = {entry.name: place for place, entry in enumerate(contest.entries)}
     return sorted(fits, key=lambda fit: order[fit.entry.name])
 
 
+def _prepare_parts(entry: Entry, parts: Parts, fits: Sequence[Fit]) -> Parts:
+    """The parts as `entry` is to learn them, from what the nets before it say."""
+    if entry.eased_by is None:
+        return parts
+    images = parts.training.images
+    weighted = weigh_images(parts.training, ask(_find_first(fits, entry.eased_by), images))
+    if entry.taught_by is None:
+        return replace(parts, training=weighted)
+    answers = ask_both_sides(_find_first(fits, entry.taught_by), images)
+    return replace(parts, training=teach_images(weighted, answers))
+
+
+def _find_first(fits: Sequence[Fit], name: str) -> Bundle:
+    return next(fit.bundle for fit in fits if fit.entry.name == name)
+
+
 def _fit(
-    entry: Entry, plan: Plan, parts: Parts, work: Path, *, resume: bool, report: Callable[[Progress], None]
+    entry: Entry,
+    plan: Plan,
+    parts: Parts,
+    identity: str,
+    work: Path,
+    *,
+    resume: bool,
+    report: Callable[[Progress], None],
 ) -> Fit:
     record, checkpoint = work / f"{plan.name}.json", work / f"{plan.name}.npz"
     record.unlink(missing_ok=True)  # of an older fit, whose bundle goes too: a record says that its bundle is whole
     made = make_bundle(plan, parts, checkpoint=checkpoint, resume=resume, report=report)
     write_bundle(made.bundle, work / plan.name)
-    _write_record(record, made, _identify(plan, parts))
+    _write_record(record, made, identity)
     checkpoint.unlink(missing_ok=True)
     return Fit(entry, plan.recipe.seed, made.bundle, made.history)
 
 
-def _read_fit(entry: Entry, plan: Plan, parts: Parts, work: Path) -> Fit | None:
+def _read_fit(entry: Entry, plan: Plan, identity: str, work: Path) -> Fit | None:
     """The fit in the work folder, or None where there is none that is whole."""
     record = work / f"{plan.name}.json"
     try:
         told = json.loads(record.read_text(encoding="utf-8"))
-        identity, sha256 = told["fit_of"], told["bundle_sha256"]
+        found, sha256 = told["fit_of"], told["bundle_sha256"]
         history = [{name: float(value) for name, value in epoch.items()} for epoch in told["history"]]
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise TrainingError(f"{record} is not the record of a fit; leave out --resume to start anew") from None
-    if identity != _identify(plan, parts):
+    if found != identity:
         raise TrainingError(f"{record} is of another recipe or other data; leave out --resume to start anew")
     bundle = read_bundle(work / plan.name)
     if bundle.sha256 != sha256 or not history or "elapsed_s" not in history[-1]:
@@ -118,12 +164,3 @@ def _write_record(path: Path, made: Made, identity: str) -> None:
     told = {"fit_of": identity, "bundle_sha256": made.bundle.sha256, "history": list(made.history)}
     with write_whole(path) as file:
         file.write((json.dumps(told, indent=1) + "\n").encode())
-
-
-def _identify(plan: Plan, parts: Parts) -> str:
-    """Hex digest of the recipe and of all images: those learnt from, those chosen by and those measured on."""
-    digest = hashlib.sha256(plan.recipe.fingerprint(parts.training, "").encode())
-    for part in (parts.validation, parts.test):
-        digest.update(np.ascontiguousarray(part.images).data)
-        digest.update(np.ascontiguousarray(part.targets).data)
-    return digest.hexdigest()

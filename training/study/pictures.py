@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Mid-tones, readable on white and on near-black; in the order of the nets.
-COLOURS = ("#8a94a0", "#4f9c94", "#7c9440", "#2a78c8", "#8f63c4", "#c8762a", "#d0425f")
+COLOURS = ("#8a94a0", "#4f9c94", "#7c9440", "#2a78c8", "#8f63c4", "#c8762a", "#b89a1e", "#d0425f")
 PNG_DOTS_PER_INCH = 130  # 1,300 pixels for the widest: sharp where a page shows it at half of that
 
 

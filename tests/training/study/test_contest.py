@@ -12,7 +12,7 @@ from training.data_sets import DataSet
 from training.errors import TrainingError
 from training.recipes import Made, Parts
 from training.starts import Backbone
-from training.study.contest import Contest, Fit, _identify, _write_record, run_contest
+from training.study.contest import Contest, Fit, _write_record, run_contest
 from training.study.entries import ENTRIES, divide_data, plan_fit
 
 ENTRY = ENTRIES[0]
@@ -37,7 +37,7 @@ def work(tmp_path: Path, parts: Parts, bundle: Bundle) -> Path:
     """A work folder with one fit in it."""
     write_bundle(bundle, tmp_path / PLAN.name)
     made = Made(bundle, Backbone("none", b""), HISTORY)
-    _write_record(tmp_path / RECORD, made, _identify(PLAN, parts))
+    _write_record(tmp_path / RECORD, made, CONTEST.identify_fits(parts)[PLAN.name])
     return tmp_path
 
 

@@ -30,7 +30,7 @@ def parse_moment(_context: click.Context, _parameter: click.Parameter, value: st
 
 
 @click.command()
-@click.option("--tag", callback=stored_text, help="A label, or a parent, which finds its labels too.")
+@click.option("--tag", callback=stored_text, help="A tag, or a parent, which finds its labels too.")
 @click.option("--from", "confidence_from", type=click.FloatRange(0, 1), help="The least confidence.")
 @click.option("--to", "confidence_to", type=click.FloatRange(0, 1), help="The greatest confidence.")
 @click.option("--source", type=click.Choice(["model", "human"]), help="Whose word the tag is.")
@@ -59,7 +59,8 @@ def find(
             context, html, queries.find, filters, heading="Products found", for_review=False, paging=paging, form=form
         )
         return
-    print_pages(context, queries.FIND_COLUMNS, queries.find, filters, paging=paging, form=form)
+    columns = queries.FIND_COLUMNS_FOR_PEOPLE if form is Form.PEOPLE else queries.FIND_COLUMNS
+    print_pages(context, columns, queries.find, filters, paging=paging, form=form)
 
 
 @click.command()

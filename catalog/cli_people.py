@@ -44,6 +44,21 @@ def login_name() -> str:
         raise CatalogError("this user has no login name: say who you are with --by NAME") from error
 
 
+def read_file(path: str) -> str:
+    """The text of a CSV, - for stdin.
+
+    Raises:
+        CatalogError: it cannot be read, or is none.
+    """
+    from catalog.word_lists import decode_text
+
+    try:
+        with click.open_file(path, "rb") as file:
+            return decode_text(file.read(), path)
+    except OSError as error:
+        raise CatalogError(f"{path}: {error.strerror}") from error
+
+
 def word_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command `--by` and `--json`; it is called with `by=…` and `form=…`."""
 
@@ -156,12 +171,12 @@ def _say_label(
 def _say(opener: CatalogOpener, sku: str, form: Form, change: Change) -> None:
     """Make a person's change, and print the product's row as it stands then."""
     from catalog.database import current_time, writing
-    from catalog.queries import FIND_COLUMNS, fetch_tag
+    from catalog.queries import FIND_COLUMNS, FIND_COLUMNS_FOR_PEOPLE, fetch_tag
 
     with writing(opener.open_catalog()) as session:
         change(session, current_time(session))
         row = fetch_tag(session, sku)
-    print_rows(FIND_COLUMNS, [row], form=form)
+    print_rows(FIND_COLUMNS_FOR_PEOPLE if form is Form.PEOPLE else FIND_COLUMNS, [row], form=form)
 
 
 def _say_list(
@@ -175,16 +190,12 @@ def _say_list(
     form: Form,
 ) -> None:
     """The words of a CSV, some at a time; those that are refused are named, and the others stand."""
-    from catalog.word_lists import decode_text, read_rows
+    from catalog.word_lists import read_rows
 
     if any(argument is not None for argument in arguments):
         raise click.UsageError("--csv FILE takes the place of the arguments")
-    try:
-        with click.open_file(path, "rb") as file:
-            text = decode_text(file.read(), path)
-    except OSError as error:
-        raise CatalogError(f"{path}: {error.strerror}") from error
-    rows = read_rows(text, path, column=column)  # before the first one is written: a bad file changes nothing
+    # Before the first one is written: a bad file changes nothing.
+    rows = read_rows(read_file(path), path, column=column)
     said = [row for row in rows if row.text or row.refusal is not None or column is None]
     engine = opener.open_catalog()
     outcome = _write_words(engine, action, said, by=by)
@@ -199,7 +210,7 @@ def _say_list(
 
 def _report(engine: "Engine", counts: dict[str, int], refused: Sequence[tuple[int, str, str]], *, form: Form) -> None:
     from catalog.database import reading
-    from catalog.people import list_labels
+    from catalog.label_names import load_label_names
 
     if form is Form.JSON:
         lines = [{"line": line, "sku": sku, "reason": reason} for line, sku, reason in refused]
@@ -212,7 +223,7 @@ def _report(engine: "Engine", counts: dict[str, int], refused: Sequence[tuple[in
             print_message(f"{len(refused) - SHOWN_REFUSALS:,} more lines are refused; --json lists them all")
         if any(reason.startswith("no label") for _, _, reason in refused):
             with reading(engine) as session:
-                print_message(f"labels are: {', '.join(list_labels(session))}")
+                print_message(f"labels are: {', '.join(load_label_names(session).listed())}")
     if refused:
         sys.exit(DONE_WITH_REFUSALS)
 

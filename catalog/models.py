@@ -21,9 +21,11 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    func,
+    literal_column,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
 
 from catalog.columns import Name, RowId, UtcDateTime
 
@@ -182,7 +184,11 @@ class Image(Base):
 
 
 class Label(Base):
-    """What a model can say, or the parent of such labels; its id and name never change."""
+    """What a model can say, or the parent of such labels; its id and name never change.
+
+    `category` is the shop's own name for it, empty where the shop has none; None: it goes by its own name. `shown`
+    is what tags and views call it, None where the shop has no category for it.
+    """
 
     __tablename__ = "label"
     __table_args__ = (
@@ -193,6 +199,9 @@ class Label(Base):
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     name: Mapped[str] = mapped_column(Name, unique=True)
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("label.id"))
+    category: Mapped[str | None] = mapped_column(Name)
+    # The empty text is spelled out: PostgreSQL takes a parameter in GROUP BY for another one than in SELECT.
+    shown: Mapped[str | None] = column_property(func.nullif(func.coalesce(category, name), literal_column("''")))
 
 
 class ModelVersion(Base):

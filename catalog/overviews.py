@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from catalog.label_names import shown_parent
 from catalog.model_versions import ATTRIBUTE
 from catalog.models import Image, Label, Product, Source, Tag
 from catalog.statements import fetch_dicts
@@ -57,12 +58,13 @@ def list_tags(session: Session, parts: Sequence[Part], *, limit: int) -> list[di
     query = (
         select(
             Product.sku,
-            Label.name.label("tag"),
-            func.coalesce(parent.name, Label.name).label("parent"),
+            Label.shown.label("tag"),
+            Label.name.label("model_label"),
+            shown_parent(Label, parent).label("parent"),
             Tag.confidence,
             Tag.source,
             case((Tag.needs_review, Tag.review_reason)).label("review"),
-            guess.name.label("guess"),
+            guess.shown.label("guess"),
             select(Image.id).where(Image.product_id == Product.id, Image.chunk_id.is_not(None)).exists().label("waits"),
             Tag.guess_1_confidence.label("guess_confidence"),
         )
@@ -79,15 +81,23 @@ def list_tags(session: Session, parts: Sequence[Part], *, limit: int) -> list[di
 
 
 def count_tags(session: Session, parts: Sequence[Part]) -> list[dict[str, Any]]:
-    """How many products of these parts show each tag, most frequent first; None: they show none."""
+    """How many products of these parts show each tag, most frequent first; None: they show none.
+
+    `labelled`: they have a label; with no tag it is one that the shop has no category for.
+    """
+    labelled = Label.id.is_not(None)
     query = (
-        select(Label.name.label("tag"), func.count().label("products"), func.avg(Tag.confidence).label("confidence"))
+        select(
+            Label.shown.label("tag"), func.count().label("products"), func.avg(Tag.confidence).label("confidence"),
+            labelled.label("labelled"),
+        )
         .select_from(Tag)
         .outerjoin(Label, Label.id == Tag.label_id)
         .where(Tag.attribute == ATTRIBUTE, Tag.product_id.in_(select(Image.product_id).where(_images_of(parts))))
-        .group_by(Label.name)
-        .order_by(func.count().desc(), func.coalesce(Label.name, ""))  # where NULL sorts, the databases differ
-    )
+        .group_by(Label.shown, labelled)
+        # Where NULL sorts, the databases differ.
+        .order_by(func.count().desc(), func.coalesce(Label.shown, ""), labelled)
+    )  # fmt: skip
     return fetch_dicts(session, query)
 
 

@@ -15,8 +15,9 @@ from sqlalchemy import and_, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from catalog.errors import CatalogError
+from catalog.label_names import LabelNames, load_label_names
 from catalog.model_versions import ATTRIBUTE
-from catalog.models import HumanAction, Label, Product, RejectedLabel, Tag
+from catalog.models import HumanAction, Product, RejectedLabel, Tag
 from catalog.queries import no_product
 from catalog.statements import upsert
 from catalog.tags import lock_products, recompute_tags, record_changes, rejected_labels, shown_labels
@@ -27,7 +28,9 @@ CORRECTED, CONFIRMED, REJECTED, UNDONE = "corrected", "confirmed", "rejected", "
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What a person says of a product. For a confirmation `label` is what it must show, None for whatever it shows."""
+    """What a person says of a product. `label` is what labels are shown as, or a label's own name; for a confirmation
+    it is what the product must show, None for whatever it shows.
+    """
 
     sku: str
     label: str | None = None
@@ -43,20 +46,21 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the catalog holds on the products of some words, which are locked; and its labels."""
+    """What the catalog holds on the products of some words, which are locked; and what its labels are called."""
 
     products: Mapping[str, int]
-    labels: Mapping[str, int]
+    names: LabelNames
     shown: Mapping[int, int | None]
+    guesses: Mapping[int, Sequence[int | None]]  # by product: labels, surest first
     told: Mapping[int, tuple[int, str, str]]  # by product: label, action, who
     rejected: Mapping[int, Mapping[int, str]]  # by product: label, who
-
-    def name(self, label_id: int) -> str:
-        return next(name for name, known_id in self.labels.items() if known_id == label_id)
 
 
 def correct_tag(session: Session, sku: str, label: str, *, by: str, now: datetime) -> None:
     """Set the tag of a product by a person's word; no model changes it again.
+
+    Where several labels share the category, it is the one that the product shows, else the model's surest guess among
+    them, else their parent or the first.
 
     Raises:
         CatalogError: no such SKU or label.
@@ -74,7 +78,8 @@ def confirm_tag(session: Session, sku: str, *, by: str, now: datetime) -> None:
 
 
 def reject_label(session: Session, sku: str, label: str, *, by: str, now: datetime) -> None:
-    """Forbid a label for a product: its tag is derived again without it, and it does not come back.
+    """Forbid a label for a product, or all that share a category: its tag is derived again without, and they do not
+    come back.
 
     Raises:
         CatalogError: no such SKU or label, or a person set this very tag.
@@ -90,12 +95,18 @@ def say_words(session: Session, action: str, words: Sequence[Word], *, by: str, 
     known = _look_up(session, words)
     answers: list[Answer] = []
     actions: list[dict[str, Any]] = []
+    said: set[tuple[int, int]] = set()  # a label and its category may both be rejected in one list
     for word in words:
-        refusal, label_id = _judge(action, word, known)
-        stood = label_id is not None and _stands(action, known.products[word.sku], label_id, by, known)
-        answers.append(Answer(refusal, stood))
-        if label_id is not None and not stood:
-            actions.append(_action_row(known.products[word.sku], action, label_id, by=by, now=now))
+        refusal, label_ids = _judge(action, word, known)
+        product_id = known.products.get(word.sku, 0)
+        new = [
+            label_id
+            for label_id in label_ids
+            if (product_id, label_id) not in said and not _stands(action, product_id, label_id, by, known)
+        ]
+        answers.append(Answer(refusal, bool(label_ids) and not new))
+        said |= {(product_id, label_id) for label_id in new}
+        actions += [_action_row(product_id, action, label_id, by=by, now=now) for label_id in new]
     if actions:
         session.execute(insert(HumanAction), actions)  # in the order they were said: the last one is undone first
         if action == REJECTED:
@@ -134,11 +145,14 @@ def undo_word(session: Session, sku: str, *, by: str, now: datetime) -> str:
     standing = _standing_actions(session, product_id)
     if not standing:
         raise CatalogError(f"nobody's word stands on {sku}: there is nothing to take back")
-    *left, last = standing
-    row = _action_row(product_id, UNDONE, last.label_id, by=by, now=now) | {"undoes_id": last.id}
-    session.execute(insert(HumanAction), [row])
+    names = load_label_names(session)
+    left, word = _split_word(standing, names)
+    last = word[-1]
+    rows = [_action_row(product_id, UNDONE, row.label_id, by=by, now=now) | {"undoes_id": row.id} for row in word]
+    session.execute(insert(HumanAction), rows)
     if last.action == REJECTED:
-        _let_return(session, product_id, last.label_id, left, now=now)
+        for action in word:
+            _let_return(session, product_id, action.label_id, left, now=now)
     else:
         before = shown_labels(session, [product_id])
         told = next((action for action in reversed(left) if action.action != REJECTED), None)
@@ -149,8 +163,7 @@ def undo_word(session: Session, sku: str, *, by: str, now: datetime) -> str:
         record_changes(
             session, before=before, product_ids=[product_id], source="human", changed_by=by, run_id=None, now=now
         )
-    name = session.scalars(select(Label.name).where(Label.id == last.label_id)).one()
-    return f"{last.action} {name}, by {last.acted_by}"
+    return f"{last.action} {names.call(last.label_id)}, by {last.acted_by}"
 
 
 def undo_words(session: Session, skus: Sequence[str], *, by: str, now: datetime) -> list[Answer]:
@@ -172,58 +185,65 @@ def _say_word(session: Session, action: str, word: Word, *, by: str, now: dateti
     refusal = say_words(session, action, [word], by=by, now=now)[0].refusal
     if refusal is None:
         return
-    labels = list_labels(session)
-    if word.label is not None and word.label not in labels:
-        refusal += f"; there are: {', '.join(labels)}"
+    names = load_label_names(session)
+    if word.label is not None and not names.find(word.label):
+        refusal += f"; there are: {', '.join(names.listed())}"
     raise CatalogError(refusal)
-
-
-def list_labels(session: Session) -> list[str]:
-    """The names that a person may say."""
-    return list(session.scalars(select(Label.name).order_by(Label.name)))
 
 
 def _look_up(session: Session, words: Sequence[Word]) -> _Known:
     skus = sorted({word.sku for word in words})
     products = dict(session.execute(select(Product.sku, Product.id).where(Product.sku.in_(skus))).all())
     ids = lock_products(session, products.values())
-    told = session.execute(
-        select(Tag.product_id, Tag.human_label_id, Tag.human_action, Tag.human_by).where(
-            Tag.product_id.in_(ids), Tag.attribute == ATTRIBUTE, Tag.human_label_id.is_not(None)
-        )
-    )
+    tags = session.execute(
+        select(
+            Tag.product_id, Tag.human_label_id, Tag.human_action, Tag.human_by, Tag.guess_1_id, Tag.guess_2_id,
+            Tag.guess_3_id,
+        ).where(Tag.product_id.in_(ids), Tag.attribute == ATTRIBUTE)
+    ).all()  # fmt: skip
     return _Known(
         products,
-        dict(session.execute(select(Label.name, Label.id)).all()),
+        load_label_names(session),
         shown_labels(session, ids),
-        {row.product_id: (row.human_label_id, row.human_action, row.human_by) for row in told},
+        {row.product_id: (row.guess_1_id, row.guess_2_id, row.guess_3_id) for row in tags},
+        {
+            row.product_id: (row.human_label_id, row.human_action, row.human_by)
+            for row in tags
+            if row.human_label_id is not None
+        },
         rejected_labels(session, ids),
     )
 
 
-def _judge(action: str, word: Word, known: _Known) -> tuple[str | None, int | None]:
-    """Why the word is refused, or the id of the label it is about."""
+def _judge(action: str, word: Word, known: _Known) -> tuple[str | None, Sequence[int]]:
+    """Why the word is refused, or the ids of the labels it is about: one, but all of a category that is rejected."""
     product_id = known.products.get(word.sku)
     if product_id is None:
-        return no_product(word.sku), None
-    label_id = None if word.label is None else known.labels.get(word.label)
-    if word.label is not None and label_id is None:
-        return f"no label {word.label!r} in the catalog", None
+        return no_product(word.sku), ()
+    label_ids = () if word.label is None else known.names.find(word.label)
+    if word.label is not None and not label_ids:
+        return f"no label {word.label!r} in the catalog", ()
     if action == CONFIRMED:
-        return _judge_confirmation(word, label_id, known.shown.get(product_id), known)
-    if action == REJECTED and known.told.get(product_id, (None,))[0] == label_id:
-        return f"{word.label} is a person's word for {word.sku}: `hangtag correct {word.sku} LABEL` changes it", None
-    return None, label_id
+        return _judge_confirmation(word, label_ids, known.shown.get(product_id), known)
+    if action == REJECTED and known.told.get(product_id, (None,))[0] in label_ids:
+        return f"{word.label} is a person's word for {word.sku}: `hangtag correct {word.sku} LABEL` changes it", ()
+    return None, label_ids if action == REJECTED else [_choose(product_id, label_ids, known)]
 
 
 def _judge_confirmation(
-    word: Word, label_id: int | None, shown: int | None, known: _Known
-) -> tuple[str | None, int | None]:
+    word: Word, label_ids: Sequence[int], shown: int | None, known: _Known
+) -> tuple[str | None, Sequence[int]]:
     if shown is None:
-        return f"{word.sku} has no tag to confirm: `hangtag correct {word.sku} LABEL` sets one", None
-    if label_id not in (None, shown):
-        return f"{word.sku} shows {known.name(shown)!r} now, not {word.label!r}", None
-    return None, shown
+        return f"{word.sku} has no tag to confirm: `hangtag correct {word.sku} LABEL` sets one", ()
+    if word.label is not None and shown not in label_ids:
+        return f"{word.sku} shows {known.names.call(shown)!r} now, not {word.label!r}", ()
+    return None, [shown]
+
+
+def _choose(product_id: int, label_ids: Sequence[int], known: _Known) -> int:
+    """Which of the labels that share a category is set: what is shown, so that a list read again says nothing new."""
+    likely = (known.shown.get(product_id), *known.guesses.get(product_id, ()))
+    return next((label_id for label_id in likely if label_id is not None and label_id in label_ids), label_ids[0])
 
 
 def _stands(action: str, product_id: int, label_id: int, by: str, known: _Known) -> bool:
@@ -296,6 +316,23 @@ def _standing_actions(session: Session, product_id: int) -> list[HumanAction]:
     actions = session.scalars(query.order_by(HumanAction.id)).all()
     undone = {action.undoes_id for action in actions}
     return [action for action in actions if action.action != UNDONE and action.id not in undone]
+
+
+def _split_word(
+    standing: Sequence[HumanAction], names: LabelNames
+) -> tuple[Sequence[HumanAction], Sequence[HumanAction]]:
+    """The actions before the last word, and its own: one, but for a category one for each label that was rejected."""
+    last = standing[-1]
+    begin = len(standing) - 1
+    while last.action == REJECTED and begin > 0 and _is_one_word(standing[begin - 1], last, names):
+        begin -= 1
+    return standing[:begin], standing[begin:]
+
+
+def _is_one_word(one: HumanAction, other: HumanAction, names: LabelNames) -> bool:
+    return (one.action, one.acted_at, one.acted_by, names.call(one.label_id)) == (
+        other.action, other.acted_at, other.acted_by, names.call(other.label_id),
+    )  # fmt: skip
 
 
 def _let_return(

@@ -8,15 +8,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, TextClause, case, func, select, text, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, Subquery, TextClause, case, select, text, tuple_, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from catalog.errors import CatalogError
+from catalog.label_names import load_label_names, shown_parent
 from catalog.model_versions import ATTRIBUTE, find_model_version
 from catalog.models import Image, Label, ModelVersion, Product, Source, Tag
 from catalog.pages import Page, Position, as_dict, cut_page, read_cursor
 
-FIND_COLUMNS = ("sku", "title", "tag", "parent", "confidence", "source", "model", "review", "tagged_at")
+FIND_COLUMNS = (
+    "sku", "title", "tag", "parent", "confidence", "source", "model", "review", "tagged_at", "model_label",
+)  # fmt: skip
+FIND_COLUMNS_FOR_PEOPLE = FIND_COLUMNS[:-1]
 REVIEW_COLUMNS = (
     "sku", "reason", "tag", "guess_1", "guess_1_confidence", "guess_2", "guess_2_confidence", "guess_3",
     "guess_3_confidence", "root", "image", "model", "waiting_since",
@@ -54,7 +58,7 @@ def find(
     """Products by what the catalog shows for them, surest first, the one registered last first among equals.
 
     Args:
-        tag: a label, or a parent, which finds its labels and itself.
+        tag: what a label is shown as, or its own name; a parent finds its labels and itself.
         confidence_from: the least confidence, itself included; `confidence_to` the greatest.
         source: "model" or "human".
         model: the name of the model version whose word the tag is.
@@ -129,14 +133,15 @@ def matches_pattern(session: Session, column: InstrumentedAttribute[str], patter
 
 
 def _label_ids(session: Session, tag: str | None) -> list[int]:
-    """The ids that a tag stands for: the label, and those it is the parent of; all without a tag."""
+    """The ids that a tag stands for: the labels of this name, and those they are the parents of; all without one."""
     if tag is None:
         return list(session.scalars(select(Label.id).order_by(Label.id)))
-    label_id = session.scalar(select(Label.id).where(Label.name == tag))
-    if label_id is None:
-        names = ", ".join(session.scalars(select(Label.name).order_by(Label.name))) or "none"
-        raise CatalogError(f"no label {tag!r} in the catalog; there are: {names}")
-    return [label_id, *session.scalars(select(Label.id).where(Label.parent_id == label_id).order_by(Label.id))]
+    names = load_label_names(session)
+    found = names.find(tag)
+    if not found:
+        raise CatalogError(f"no label {tag!r} in the catalog; there are: {', '.join(names.listed()) or 'none'}")
+    below = session.scalars(select(Label.id).where(Label.parent_id.in_(found)).order_by(Label.id))
+    return list(dict.fromkeys([*found, *below]))  # a parent and its label may share a category
 
 
 def _tag_conditions(
@@ -225,10 +230,10 @@ def _fetch_tags(session: Session, product_ids: Sequence[int]) -> list[dict[str, 
     parent = aliased(Label)
     query = (
         select(
-            Tag.product_id, Product.sku, Product.title, Label.name.label("tag"),
-            func.coalesce(parent.name, Label.name).label("parent"), Tag.confidence, Tag.source,
+            Tag.product_id, Product.sku, Product.title, Label.shown.label("tag"),
+            shown_parent(Label, parent).label("parent"), Tag.confidence, Tag.source,
             ModelVersion.name.label("model"), case((Tag.needs_review, Tag.review_reason)).label("review"),
-            Tag.tagged_at,
+            Tag.tagged_at, Label.name.label("model_label"),
         )
         .join(Product, Product.id == Tag.product_id)
         .outerjoin(Label, Label.id == Tag.label_id)
@@ -244,8 +249,8 @@ def _fetch_reviews(session: Session, product_ids: Sequence[int]) -> list[dict[st
     guesses = [aliased(Label) for _ in range(3)]
     query = (
         select(
-            Tag.product_id, Product.sku, Tag.review_reason.label("reason"), Label.name.label("tag"),
-            *(guess.name.label(f"guess_{number}") for number, guess in enumerate(guesses, start=1)),
+            Tag.product_id, Product.sku, Tag.review_reason.label("reason"), Label.shown.label("tag"),
+            *(guess.shown.label(f"guess_{number}") for number, guess in enumerate(guesses, start=1)),
             Tag.guess_1_confidence, Tag.guess_2_confidence, Tag.guess_3_confidence, Source.root,
             Image.key.label("image"), ModelVersion.name.label("model"), Tag.model_at.label("waiting_since"),
         )

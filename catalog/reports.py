@@ -1,11 +1,12 @@
 """One product with everything known of it, and the figures of the whole catalog: read-only."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 from sqlalchemy import case, func, select, text
 from sqlalchemy.orm import Session, aliased
 
+from catalog.label_names import shown_parent
 from catalog.model_versions import ATTRIBUTE, current_model_version
 from catalog.models import (
     HumanAction,
@@ -76,7 +77,8 @@ def count_catalog(session: Session) -> dict[str, Any]:
         "tagged": tagged,
         "tagged_by_model": tagged - by_human,
         "tagged_by_human": by_human,
-        "tagged_with_parent_only": sum(row["products"] for row in tags if row["is_parent"]),
+        "tagged_with_parent_only": sum(row["with_parent_only"] for row in tags),
+        "tagged_without_category": sum(row["products"] for row in tags if row["tag"] is None),
         "review": sum(reasons.values()),
         "review_reasons": reasons,
         "imported": imported,
@@ -92,7 +94,8 @@ def count_catalog(session: Session) -> dict[str, Any]:
 
 
 def _count_tags(session: Session) -> list[dict[str, Any]]:
-    """How many products show each label, and how sure the model is of those it tagged; most first.
+    """How many products show each tag, and how sure the model is of those it tagged; most first. The tag is None where
+    the shop has no category for the label.
 
     Asked in pieces: grouped by label and source at once, SQLite sorts every row, 3 s for 1,000,000 products; by
     label alone it reads an index that holds them in order, 0.4 s.
@@ -100,9 +103,7 @@ def _count_tags(session: Session) -> list[dict[str, Any]]:
     parent = aliased(Label)
     parents = set(session.scalars(select(Label.parent_id).where(Label.parent_id.is_not(None))))
     names = session.execute(
-        select(Label.id, Label.name, func.coalesce(parent.name, Label.name)).outerjoin(
-            parent, parent.id == Label.parent_id
-        )
+        select(Label.id, Label.shown, shown_parent(Label, parent)).outerjoin(parent, parent.id == Label.parent_id)
     )
     name_of = {label_id: (name, parent_name) for label_id, name, parent_name in names}
     shown = session.execute(
@@ -111,22 +112,19 @@ def _count_tags(session: Session) -> list[dict[str, Any]]:
         .group_by(Tag.label_id)
     ).all()
     by_human = _count_human_labels(session)
-    rows = []
+    counts: dict[tuple[str | None, str | None], Counter[str]] = defaultdict(Counter)
+    sums: dict[tuple[str | None, str | None], float] = defaultdict(float)
     for label_id, products, confidence in shown:
         assert label_id is not None, "asked so"
-        human = by_human[label_id]
-        model = products - human
-        rows.append(
-            {
-                "tag": name_of[label_id][0],
-                "parent": name_of[label_id][1],
-                "products": products,
-                "by_human": human,
-                "mean_confidence": ((confidence or 0.0) - human) / model if model else None,  # a person's word counts 1
-                "is_parent": label_id in parents,
-            }
-        )
-    return sorted(rows, key=lambda row: (-row["products"], row["tag"]))
+        name, human = name_of[label_id], by_human[label_id]
+        counts[name].update(products=products, by_human=human, with_parent_only=products if label_id in parents else 0)
+        sums[name] += (confidence or 0.0) - human  # a person's word counts 1
+    rows = []
+    for (tag, parent_tag), count in counts.items():
+        model = count["products"] - count["by_human"]
+        mean = sums[tag, parent_tag] / model if model else None
+        rows.append({"tag": tag, "parent": parent_tag, **count, "mean_confidence": mean})
+    return sorted(rows, key=lambda row: (-row["products"], row["tag"] or "", row["parent"] or ""))
 
 
 def _count_human_labels(session: Session) -> Counter[int]:
@@ -164,15 +162,14 @@ def _guesses(session: Session, tag: Tag | None) -> list[dict[str, Any]]:
         (tag.guess_2_id, tag.guess_2_confidence),
         (tag.guess_3_id, tag.guess_3_confidence),
     )
-    return [{"tag": _name(session, id_), "confidence": confidence} for id_, confidence in guesses if id_ is not None]
+    return [_names(session, id_) | {"confidence": confidence} for id_, confidence in guesses if id_ is not None]
 
 
 def _model_tag(session: Session, tag: Tag | None) -> dict[str, Any] | None:
     if tag is None or tag.model_version_id is None:
         return None
     version = session.scalars(select(ModelVersion.name).where(ModelVersion.id == tag.model_version_id)).one()
-    return {
-        "tag": _name(session, tag.model_label_id),
+    return _names(session, tag.model_label_id) | {
         "confidence": tag.model_confidence,
         "review": tag.review_reason,
         "model": version,
@@ -184,8 +181,7 @@ def _model_tag(session: Session, tag: Tag | None) -> dict[str, Any] | None:
 def _human_tag(session: Session, tag: Tag | None) -> dict[str, Any] | None:
     if tag is None or tag.human_label_id is None:
         return None
-    return {
-        "tag": _name(session, tag.human_label_id),
+    return _names(session, tag.human_label_id) | {
         "action": tag.human_action,
         "by": tag.human_by,
         "at": tag.human_at,
@@ -195,20 +191,25 @@ def _human_tag(session: Session, tag: Tag | None) -> dict[str, Any] | None:
 def _imported(session: Session, tag: Tag | None) -> dict[str, Any] | None:
     if tag is None or tag.imported_category is None:
         return None
-    return {"category": tag.imported_category, "label": _name(session, tag.imported_label_id)}
+    return {"category": tag.imported_category, "label": _names(session, tag.imported_label_id)["tag"]}
 
 
-def _name(session: Session, label_id: int | None) -> str | None:
-    return None if label_id is None else session.scalars(select(Label.name).where(Label.id == label_id)).one()
+def _names(session: Session, label_id: int | None) -> dict[str, Any]:
+    """What a label is shown as, None where the shop has no category for it; and its own name."""
+    label = None if label_id is None else session.get_one(Label, label_id)
+    return {"tag": label.shown if label else None, "model_label": label.name if label else None}
 
 
 def _rejected(session: Session, product_id: int) -> list[dict[str, Any]]:
     query = (
-        select(Label.name.label("tag"), RejectedLabel.rejected_by.label("by"), RejectedLabel.rejected_at.label("at"))
+        select(
+            Label.shown.label("tag"), Label.name.label("model_label"), RejectedLabel.rejected_by.label("by"),
+            RejectedLabel.rejected_at.label("at"),
+        )
         .join(Label, Label.id == RejectedLabel.label_id)
         .where(RejectedLabel.product_id == product_id, RejectedLabel.attribute == ATTRIBUTE)
         .order_by(RejectedLabel.rejected_at, Label.name)
-    )
+    )  # fmt: skip
     return fetch_dicts(session, query)
 
 
@@ -217,8 +218,9 @@ def _human_actions(session: Session, product_id: int) -> list[dict[str, Any]]:
     undo = aliased(HumanAction)
     query = (
         select(
-            HumanAction.acted_at.label("at"), HumanAction.action, Label.name.label("tag"),
-            HumanAction.acted_by.label("by"), undo.acted_by.label("undone_by"), undo.acted_at.label("undone_at"),
+            HumanAction.acted_at.label("at"), HumanAction.action, Label.shown.label("tag"),
+            Label.name.label("model_label"), HumanAction.acted_by.label("by"), undo.acted_by.label("undone_by"),
+            undo.acted_at.label("undone_at"),
         )
         .join(Label, Label.id == HumanAction.label_id)
         .outerjoin(undo, undo.undoes_id == HumanAction.id)
@@ -235,7 +237,8 @@ def _images(
     """The product's images in the order they were registered, with the judge's prediction of each."""
     query = (
         select(
-            Source.root, Image.key.label("image"), Label.name.label("tag"), Prediction.confidence,
+            Source.root, Image.key.label("image"), Label.shown.label("tag"), Label.name.label("model_label"),
+            Prediction.confidence,
             func.coalesce(Image.id == deciding_image_id, False).label("decided"),
             Image.chunk_id.is_not(None).label("waiting"), Image.failure_code.label("failure"),
             Image.failure_reason.label("reason"), Image.content_hash,
@@ -259,16 +262,17 @@ def _images(
 
 
 def _history(session: Session, product_id: int) -> list[dict[str, Any]]:
-    """What changed, newest first."""
+    """What changed of that which is shown, newest first."""
     old, new = aliased(Label), aliased(Label)
     query = (
         select(
-            TagEvent.changed_at.label("at"), old.name.label("old_tag"), new.name.label("new_tag"), TagEvent.source,
+            TagEvent.changed_at.label("at"), old.shown.label("old_tag"), new.shown.label("new_tag"), TagEvent.source,
             TagEvent.changed_by.label("by"), TagEvent.run_id.label("run"),
         )
         .outerjoin(old, old.id == TagEvent.old_label_id)
         .outerjoin(new, new.id == TagEvent.new_label_id)
         .where(TagEvent.product_id == product_id, TagEvent.attribute == ATTRIBUTE)
+        .where(old.shown.is_distinct_from(new.shown))
         .order_by(TagEvent.id.desc())
     )  # fmt: skip
     return fetch_dicts(session, query)

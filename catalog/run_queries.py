@@ -84,12 +84,13 @@ def list_changes(session: Session, *, run: int, limit: int = 50, cursor: str | N
     changes, old, new = _changes_of(run), aliased(Label), aliased(Label)
     query = (
         select(
-            changes.c.product_id, Product.sku, old.name.label("old_tag"), new.name.label("new_tag"),
+            changes.c.product_id, Product.sku, old.shown.label("old_tag"), new.shown.label("new_tag"),
             changes.c.changed_by, changes.c.changed_at,
         )
         .join(Product, Product.id == changes.c.product_id)
         .outerjoin(old, old.id == changes.c.old_label_id)
         .outerjoin(new, new.id == changes.c.new_label_id)
+        .where(old.shown.is_distinct_from(new.shown))  # two labels may share a category
         .where(changes.c.product_id > (after.row_id if after is not None else 0))
         .order_by(changes.c.product_id)
         .limit(limit + 1)
@@ -103,12 +104,13 @@ def _count_changes(session: Session, run_id: int) -> list[dict[str, Any]]:
     changes, old, new = _changes_of(run_id), aliased(Label), aliased(Label)
     count = func.count().label("products")
     query = (
-        select(old.name.label("old_tag"), new.name.label("new_tag"), count)
+        select(old.shown.label("old_tag"), new.shown.label("new_tag"), count)
         .select_from(changes)
         .outerjoin(old, old.id == changes.c.old_label_id)
         .outerjoin(new, new.id == changes.c.new_label_id)
-        .group_by(old.name, new.name)
-        .order_by(count.desc(), func.coalesce(old.name, ""), func.coalesce(new.name, ""))
+        .where(old.shown.is_distinct_from(new.shown))
+        .group_by(old.shown, new.shown)
+        .order_by(count.desc(), func.coalesce(old.shown, ""), func.coalesce(new.shown, ""))
     )
     return fetch_dicts(session, query)
 

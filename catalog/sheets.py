@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Row, and_, case, func, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from catalog.decisions import GUESSES
+from catalog.label_names import disagree
 from catalog.model_versions import ATTRIBUTE, current_model_version
 from catalog.models import Image, Label, ModelLabel, Product, Source, Tag
 from catalog.pages import Page, Position, cut_page, read_cursor
@@ -22,8 +23,6 @@ from catalog.queries import NEEDS_REVIEW
 SURE_GUESS = 0.5
 NO_GUESS = -1.0  # sorts after every confidence
 REVIEW_CURSOR = "review --html"
-
-LabelAlias = type[Label]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,7 @@ def review_by_mistakes(session: Session, *, limit: int = 50, cursor: str | None 
     sure = Tag.guess_1_confidence >= SURE_GUESS
     # Mistakes are above 1, the others at most there: one number says both, and a cursor holds it.
     key = func.coalesce(Tag.guess_1_confidence, NO_GUESS) + case(
-        (and_(sure, _disagree(imported, guess)), 1.0), else_=0.0
+        (and_(sure, disagree(imported, guess)), 1.0), else_=0.0
     )
     query = (
         select(Tag.product_id, Product.sku, key.label("key"))
@@ -140,16 +139,16 @@ def fetch_sheet_products(session: Session, skus: Sequence[str], *, by_guess: boo
     confidence: ColumnElement[float | None] = func.coalesce(Tag.confidence, Tag.guess_1_confidence)
     if by_guess:
         guess_id, confidence = Tag.guess_1_id.expression, Tag.guess_1_confidence.expression
-    said = _disagree(imported, guess) & (confidence >= SURE_GUESS)
-    mistake = case((Tag.human_label_id.is_not(None), _disagree(human, model)), else_=said)
+    said = disagree(imported, guess) & (confidence >= SURE_GUESS)
+    mistake = case((Tag.human_label_id.is_not(None), disagree(human, model)), else_=said)
     query = (
         select(
-            Product.sku, Product.title, guess.name.label("guess"), confidence.label("confidence"),
-            *(label.name.label(f"guess_{number}") for number, label in enumerate(best, start=1)),
+            Product.sku, Product.title, guess.shown.label("guess"), confidence.label("confidence"),
+            *(label.shown.label(f"guess_{number}") for number, label in enumerate(best, start=1)),
             Tag.guess_1_confidence, Tag.guess_2_confidence, Tag.guess_3_confidence,
             case((Tag.needs_review, Tag.review_reason)).label("reason"), Tag.imported_category.label("category"),
-            imported.name.label("category_label"), Tag.human_label_id,
-            case((_disagree(human, model), model.name)).label("overruled"),
+            imported.shown.label("category_label"), Tag.human_label_id,
+            case((disagree(human, model), model.shown)).label("overruled"),
             func.coalesce(mistake, False).label("mistake"), Source.root, Image.key.label("image"),
             Image.failure_reason.label("failure"),
         )
@@ -166,15 +165,6 @@ def fetch_sheet_products(session: Session, skus: Sequence[str], *, by_guess: boo
         .where(Tag.product_id.in_(product_ids), Tag.attribute == ATTRIBUTE)
     )  # fmt: skip
     return [_as_product(row) for row in session.execute(query)]
-
-
-def _disagree(one: LabelAlias, other: LabelAlias) -> ColumnElement[bool]:
-    """Whether two labels are neither the same nor parent and child; unknown where one is missing."""
-    return and_(
-        one.id != other.id,
-        one.id != func.coalesce(other.parent_id, other.id),
-        other.id != func.coalesce(one.parent_id, one.id),
-    )
 
 
 def _photo_id() -> ColumnElement[int | None]:
@@ -221,12 +211,13 @@ def group_products(products: Iterable[SheetProduct]) -> list[SheetGroup]:
 
 
 def list_sheet_labels(session: Session, groups: Sequence[SheetGroup]) -> list[str]:
-    """What a person may choose: the current model's labels in its order, its parents, then what else is grouped by."""
+    """What a person may choose: what the current model's labels are shown as, in its order, then its parents, then what
+    else is grouped by."""
     current = current_model_version(session)
     query = (
-        select(Label.name)
+        select(Label.shown)
         .join(ModelLabel, ModelLabel.label_id == Label.id)
-        .where(ModelLabel.model_version_id == (current.id if current is not None else None))
+        .where(ModelLabel.model_version_id == (current.id if current is not None else None), Label.shown.is_not(None))
         .order_by(ModelLabel.position.is_(None), ModelLabel.position, Label.name)
     )
     return list(dict.fromkeys([*session.scalars(query), *(group.guess for group in groups if group.guess)]))

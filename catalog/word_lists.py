@@ -1,6 +1,8 @@
-"""Reading a CSV of people's words, as `hangtag review --csv` and the contact sheet write it and a spreadsheet saves it.
+"""Reading a CSV that a spreadsheet saved: people's words, as `hangtag review --csv` and the contact sheet write them,
+and a taxonomy.
 
-Knows columns and lines; what a word means is `catalog.people`'s, and where the text comes from the command's.
+Knows columns and lines; what a word means is `catalog.people`'s, what a taxonomy is `catalog.taxonomy`'s, and where the
+text comes from the command's.
 """
 
 import csv
@@ -13,6 +15,14 @@ from catalog.output import store_text
 
 DELIMITERS = ",;\t"  # spreadsheets write semicolons where a comma is the decimal point
 ENCODING = "utf-8-sig"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row of the file that holds anything, by its first line's number; a row cut short has no cell for the rest."""
+
+    number: int
+    cells: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +56,31 @@ def read_rows(text: str, name: str, *, column: str | None) -> list[Row]:
     Raises:
         CatalogError: a quote is never closed, or a column is not there.
     """
+    lines = read_lines(text, name, needed=("sku",) if column is None else ("sku", column))
+    return [_take_row(line.number, line.cells, column) for line in lines]
+
+
+def read_lines(text: str, name: str, *, needed: Sequence[str]) -> list[Line]:
+    """The rows that hold anything, whatever the delimiter; their cells by column, as they are written.
+
+    Raises:
+        CatalogError: a quote is never closed, or a column that is needed is not there.
+    """
     # Not splitlines(): it also ends a line at U+2028 and a vertical tab, which may stand in a title.
     header = io.StringIO(text, newline="").readline()
     delimiter = max(DELIMITERS, key=header.count)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         columns = [title.strip() for title in next(lines, [])]
-        _require(columns, name, ("sku",) if column is None else ("sku", column))
-        rows, last = [], lines.line_num
+        _require(columns, name, needed)
+        found, last = [], lines.line_num
         for values in lines:
             if any(value.strip() for value in values):  # a spreadsheet may end with empty rows
-                rows.append(_take_row(last + 1, dict(zip(columns, values, strict=False)), column))
+                found.append(Line(last + 1, dict(zip(columns, values, strict=False))))
             last = lines.line_num
     except csv.Error as error:
         raise CatalogError(f"{name}, line {lines.line_num}: {error}") from error
-    return rows
+    return found
 
 
 def _require(columns: Sequence[str], name: str, needed: Iterable[str]) -> None:

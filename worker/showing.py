@@ -17,6 +17,8 @@ from worker.enqueueing import Enqueued
 
 SHOWN_PRODUCTS = 80  # with more, a summary by tag: a table that scrolls away shows nothing
 SHOWN_FAILURES = 10
+NO_TAG = "(none yet)"
+NO_CATEGORY = "(none of the shop's)"
 
 
 def show_tags(engine: Engine, enqueued: Enqueued, summary: dict[str, Any]) -> None:
@@ -27,8 +29,9 @@ def show_tags(engine: Engine, enqueued: Enqueued, summary: dict[str, Any]) -> No
             rows = [_row(tag) for tag in list_tags(session, parts, limit=SHOWN_PRODUCTS)]
             print_rows(("sku", "tag", "parent", "confidence", "review"), rows, form=Form.PEOPLE)
         else:
-            rows = [row | {"tag": row["tag"] or "(none yet)"} for row in count_tags(session, parts)]
-            print_rows(("tag", "products", "confidence"), rows, form=Form.PEOPLE)
+            rows = count_tags(session, parts)
+            named = [row | {"tag": row["tag"] or (NO_CATEGORY if row["labelled"] else NO_TAG)} for row in rows]
+            print_rows(("tag", "products", "confidence"), named, form=Form.PEOPLE)
         review, with_parent = count_review(session, parts)
         failures = list_failures(session, parts, run_id=enqueued.run_id, limit=SHOWN_FAILURES)
         failed = count_failures(session, parts)
@@ -51,14 +54,16 @@ def _row(tag: dict[str, Any]) -> dict[str, Any]:
     """A product as a line: what waits shows its best guess."""
     reason = tag["review"]
     guess = f"{reason}: {tag['guess']} {tag['guess_confidence']:.2f}?" if reason and tag["guess"] else reason
-    if tag["tag"] is None and reason is None:
+    if tag["tag"] is None and tag["model_label"] is not None:
+        guess = f"{NO_CATEGORY}: {tag['model_label']}" + (f"; {guess}" if guess else "")
+    elif tag["tag"] is None and reason is None:
         guess = "waits for a worker" if tag["waits"] else "no image of it could be read"
-    return tag | {"review": guess if tag["source"] != "human" else None}
+    return tag | {"review": guess}
 
 
 def _show_next(engine: Engine, rows: list[dict[str, Any]], review: int) -> None:
     command = own_command()
-    tag = next((row["tag"] for row in rows if row["tag"] and row["tag"] != "(none yet)"), "Dress")
+    tag = next((row["tag"] for row in rows if row["tag"]), "Dress")
     sku = next((row["sku"] for row in rows if "sku" in row), None)
     click.echo()
     click.echo(f"The catalog is {describe(engine)}. Worth typing next:")

@@ -3,8 +3,9 @@
     python -m tests.benchmarks.find [--products 1000000]
 
 Fills an SQLite file and a real PostgreSQL with the same rows: ten labels under five parents, 88 % tagged with a label,
-8 % with their parent only, 4 % with nothing, 1 in 50 corrected by a person. Times are of the whole call, warm, with
-the statements' way through SQLAlchemy and the driver in them; the limit for the first page is 50 ms.
+8 % with their parent only, 4 % with nothing, 1 in 50 corrected by a person; two labels share a category. Times are of
+the whole call, warm, with the statements' way through SQLAlchemy and the driver in them; the limit for the first page
+is 50 ms.
 """
 
 import argparse
@@ -21,16 +22,19 @@ from sqlalchemy.orm import Session
 
 from catalog.columns import UtcDateTime
 from catalog.database import open_engine, reading, writing
+from catalog.label_names import load_label_names
 from catalog.model_versions import ATTRIBUTE, LabelEntry, import_model_version, promote
 from catalog.queries import find, review_queue
 from catalog.registering import register_source
 from catalog.reports import count_catalog
 from catalog.runs import start_run
+from catalog.taxonomy import set_categories
 from migrations.schema import upgrade_schema
 from tests.catalog.shop import NOW
 from tests.servers import fresh_database, running_postgres
 
 ROUNDS = 20
+SHARED = "Tops > Shirts"  # the category of two labels, as in a shop's taxonomy
 PARENTS = {
     "Tops": ("T-shirt/top", "Pullover", "Coat", "Shirt"),
     "Bottoms": ("Trouser",),
@@ -76,6 +80,9 @@ FILL = {
 QUESTIONS: dict[str, Callable[[Session], Any]] = {
     "find --tag Coat --from 0.6 --to 0.9": lambda s: find(s, tag="Coat", confidence_from=0.6, confidence_to=0.9),
     "find --tag Tops --from 0.6 --to 0.9": lambda s: find(s, tag="Tops", confidence_from=0.6, confidence_to=0.9),
+    "find --tag 'Tops > Shirts'": lambda s: find(s, tag=SHARED),
+    "find --tag 'Tops > Shirts' --from --to": lambda s: find(s, tag=SHARED, confidence_from=0.6, confidence_to=0.9),
+    "find --tag 'Tops > Shirts' --review": lambda s: find(s, tag=SHARED, review=True),
     "find": find,
     "find --tag Coat --source human": lambda s: find(s, tag="Coat", source="human"),
     "find --sku 'SKU-15*'": lambda s: find(s, sku="SKU-15*"),
@@ -99,6 +106,8 @@ def fill_catalog(engine: Engine, *, products: int) -> None:
         promote(session, model, attribute=ATTRIBUTE, by="bench", now=NOW)
         register_source(session, root="/photos", manifest="", sku_pattern=None, now=NOW)
         start_run(session, kind="tag", paths=["/photos"], model_version_id=model, now=NOW)
+        names = load_label_names(session)
+        set_categories(session, {names.find(label)[0]: SHARED for label in ("T-shirt/top", "Shirt")})
     for statement in FILL.values():
         with writing(engine) as session:
             session.execute(with_moment(statement), {"products": products})

@@ -8,7 +8,7 @@ import click
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine
 
-from catalog import cli, cli_people
+from catalog import cli, cli_people, cli_taxonomy
 from tests.catalog.shop import Shop
 
 
@@ -29,7 +29,7 @@ def hangtag() -> None:
 
 for command in (
     cli.find, cli.show, cli.stats, cli.runs, cli.failures, cli.review, cli_people.correct, cli_people.confirm,
-    cli_people.reject, cli_people.undo,
+    cli_people.reject, cli_people.undo, cli_taxonomy.taxonomy,
 ):  # fmt: skip
     hangtag.add_command(command)
 

@@ -60,7 +60,7 @@ def test_find_prints_json_lines_and_nothing_else_on_stdout(example: Shop) -> Non
     assert rows == [
         {
             "sku": "agrees", "title": None, "tag": "Shirt", "parent": "Tops", "confidence": 0.96, "source": "model",
-            "model": "tiny-1", "review": None, "tagged_at": "2026-01-31T12:00:00.000Z",
+            "model": "tiny-1", "review": None, "tagged_at": "2026-01-31T12:00:00.000Z", "model_label": "Shirt",
         }
     ]  # fmt: skip
     result = run(example, "find --tag Sandal --to 0.5 --json")

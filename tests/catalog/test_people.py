@@ -20,7 +20,9 @@ from catalog.people import (
     say_words,
     undo_word,
 )
+from catalog.reports import show_product
 from tests.catalog.shop import SURE_BOOT, SURE_COAT, SURE_SHIRT, UNSURE, Shop, later
+from tests.catalog.test_taxonomy import name_labels
 
 
 def correct(shop: Shop, sku: str, label: str, *, by: str = "anna", at: float = 60) -> None:
@@ -235,3 +237,96 @@ def test_two_who_take_back_at_once_take_back_one_word_each(shop: Shop) -> None:
 
     assert sorted(undone) == ["corrected Boot, by anna", "corrected Coat, by anna"]
     assert shop.shown("a")["tag"] == "Shirt"
+
+
+def share(shop: Shop, *labels: str, category: str = "Tops > Light") -> None:
+    name_labels(shop, dict.fromkeys(labels, category))
+
+
+def label_of(shop: Shop, sku: str) -> object:
+    """The model's own name of what the product shows."""
+    return shop.shown(sku)["model_label"]
+
+
+def test_a_category_of_several_labels_is_the_one_the_model_guesses_highest_else_their_parent(shop: Shop) -> None:
+    shop.tag({"a.jpg": UNSURE, "b.jpg": SURE_BOOT, "c.jpg": SURE_COAT, "d.jpg": SURE_BOOT})
+    share(shop, "Shirt", "Coat")
+    share_with_parent = {"Shirt": "Tops > Light", "Coat": "Tops > Light", "Tops": "Tops > Light"}
+
+    answers = say(shop, CORRECTED, *(Word(sku, "Tops > Light") for sku in "abc"))
+    assert answers == [Answer()] * 3
+    # Shirt is a's first guess; the third guess of b; c shows Coat already.
+    assert [label_of(shop, sku) for sku in "ab"] == ["Shirt", guessed_among(shop, "b", {"Shirt", "Coat"})]
+    assert label_of(shop, "c") == "Coat"
+    name_labels(shop, share_with_parent)
+    shop.tag({"e.jpg": (0.0, 0.0, 0.4, 0.3, 0.3)})
+    correct(shop, "e", "Tops > Light")
+    assert label_of(shop, "e") == "Tops"
+
+
+def guessed_among(shop: Shop, sku: str, labels: set[str]) -> object:
+    with reading(shop.engine) as session:
+        guesses = [guess["model_label"] for guess in show_product(session, sku)["guesses"]]
+    return next((label for label in guesses if label in labels), "Shirt")
+
+
+def test_a_category_said_again_is_one_word_though_the_model_guesses_otherwise_by_then(shop: Shop) -> None:
+    shop.tag({"a.jpg": UNSURE})
+    share(shop, "Shirt", "Coat")
+    correct(shop, "a", "Tops > Light")
+    shop.model = shop.add_model("tiny-2")
+    shop.tag({"a.jpg": SURE_COAT}, now=later(120))
+
+    assert say(shop, CORRECTED, Word("a", "Tops > Light")) == [Answer(stood=True)]
+    assert label_of(shop, "a") == "Shirt"
+
+
+def test_a_persons_word_may_be_a_labels_own_name(shop: Shop) -> None:
+    shop.tag({"a.jpg": UNSURE})
+    share(shop, "Shirt", "Coat")
+    correct(shop, "a", "Coat")
+    assert (shop.shown("a")["tag"], label_of(shop, "a")) == ("Tops > Light", "Coat")
+
+
+def test_a_rejected_category_is_rejected_with_all_its_labels_and_taken_back_as_one_word(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT})
+    share(shop, "Shirt", "Coat")
+    say(shop, REJECTED, Word("a", "Boot"))
+
+    assert say(shop, REJECTED, Word("a", "Coat"), Word("a", "Tops > Light"), by="bert") == [Answer(), Answer()]
+    with reading(shop.engine) as session:
+        rejected = set(session.scalars(select(RejectedLabel.label_id)))
+    assert rejected == {shop.label_id(name) for name in ("Shirt", "Coat", "Boot")}
+    assert shop.shown("a")["tag"] is None
+    assert say(shop, REJECTED, Word("a", "Tops > Light"), by="bert") == [Answer(stood=True)]
+
+    assert undo(shop, "a") == "rejected Tops > Light, by bert"
+    assert shop.shown("a")["tag"] == "Tops > Light"
+    with reading(shop.engine) as session:
+        assert session.scalars(select(RejectedLabel.label_id)).all() == [shop.label_id("Boot")]
+
+
+def test_a_list_confirms_what_shows_the_shops_name(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": SURE_BOOT})
+    share(shop, "Shirt", "Coat")
+
+    answers = say(shop, CONFIRMED, Word("a", "Tops > Light"), Word("b", "Tops > Light"))
+
+    assert [answer.refusal for answer in answers] == [None, "b shows 'Boot' now, not 'Tops > Light'"]
+    assert shop.tag_row("a").human_label_id == shop.label_id("Shirt")
+    assert shop.tag_row("b").human_label_id is None
+
+
+def test_a_category_that_a_person_set_cannot_be_rejected(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT})
+    share(shop, "Shirt", "Coat")
+    correct(shop, "a", "Coat")
+    with pytest.raises(CatalogError, match="Tops > Light is a person's word for a"):
+        reject(shop, "a", "Tops > Light")
+
+
+def test_an_unknown_name_is_answered_with_the_shops_names(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT})
+    share(shop, "Shirt", "Coat")
+    with pytest.raises(CatalogError, match="no label 'Hat' in the catalog; there are: Boot, Sandal, Shoes, Tops, Tops"):
+        correct(shop, "a", "Hat")

@@ -54,7 +54,7 @@ def test_a_row_says_what_the_catalog_shows(example: Shop) -> None:
     assert list(rows["shirt"]) == list(FIND_COLUMNS)
     assert rows["top"] | {"confidence": None, "tagged_at": None} == {
         "sku": "top", "title": None, "tag": "Tops", "parent": "Tops", "confidence": None, "source": "model",
-        "model": "tiny-1", "review": "label unsure", "tagged_at": None,
+        "model": "tiny-1", "review": "label unsure", "tagged_at": None, "model_label": "Tops",
     }  # fmt: skip
     assert (rows["fixed"]["tag"], rows["fixed"]["confidence"], rows["fixed"]["model"]) == ("Sandal", 1.0, None)
     assert (rows["unsure"]["tag"], rows["unsure"]["confidence"], rows["unsure"]["review"]) == (None, None, "unsure")

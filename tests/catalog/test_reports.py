@@ -25,11 +25,13 @@ def test_a_product_is_shown_with_everything_known_of_it(shop: Shop) -> None:
         "human",
     )
     assert product["registered_at"] == NOW
-    assert product["human_tag"] == {"tag": "Coat", "action": "corrected", "by": "anna", "at": later(60)}
+    assert product["human_tag"] == {
+        "tag": "Coat", "model_label": "Coat", "action": "corrected", "by": "anna", "at": later(60),
+    }  # fmt: skip
     assert product["model_tag"] is not None
     assert (product["model_tag"]["tag"], product["model_tag"]["model"]) == ("Shirt", "tiny-1")
     assert product["imported"] == {"category": "Coat", "label": "Coat"}
-    assert product["rejected"] == [{"tag": "Boot", "by": "bert", "at": later(30)}]
+    assert product["rejected"] == [{"tag": "Boot", "model_label": "Boot", "by": "bert", "at": later(30)}]
     assert [guess["tag"] for guess in product["guesses"]] == ["Shirt", "Coat", "Sandal"]
     images = [(image["image"], image["tag"], image["decided"], image["failure"]) for image in product["images"]]
     assert images == [
@@ -77,6 +79,7 @@ def test_the_figures_of_a_worked_example(shop: Shop) -> None:
     tags = found.pop("tags")
     assert found == {
         "products": 10, "tagged": 5, "tagged_by_model": 4, "tagged_by_human": 1, "tagged_with_parent_only": 1,
+        "tagged_without_category": 0,
         "review": 4, "review_reasons": {"contradiction": 1, "label unsure": 1, "other": 1, "unsure": 1},
         "imported": 6, "imported_without_label": 1, "disagreements": 1, "images": 11, "images_waiting": 1,
         "images_failed": 1, "image_failures": {"truncated": 1}, "model": "tiny-1",

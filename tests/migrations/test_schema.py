@@ -11,6 +11,7 @@ from sqlalchemy import Engine, inspect, text
 from catalog.database import open_engine, reading, writing
 from catalog.models import Base
 from catalog.people import undo_word
+from catalog.taxonomy import set_categories
 from catalog.views import VIEWS, create_views, drop_views
 from migrations.schema import (
     SchemaError,
@@ -97,6 +98,26 @@ WORDS_OF_REVISION_1 = (
     "INSERT INTO rejected_label (product_id, attribute, label_id, rejected_by, rejected_at)"
     " VALUES (1, 'category', 2, 'bert', '2026-01-31 12:00:01')",
 )
+
+
+def test_labels_keep_their_own_names_until_a_taxonomy_names_them(
+    empty_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:  # the schema as it was, without the views of today
+        patch.setattr("catalog.views.VIEWS", {})
+        patch.setattr("migrations.schema.command.upgrade", lambda config, _, up=command.upgrade: up(config, "0002"))
+        upgrade_schema(empty_engine)
+    with writing(empty_engine) as session:
+        for statement in (*WORDS_OF_REVISION_1, "UPDATE label SET parent_id = 2 WHERE id = 1"):
+            session.execute(text(statement))
+
+    assert upgrade_schema(empty_engine) == ("0002", newest_revision())
+
+    with writing(empty_engine) as session:
+        query = text("SELECT sku, tag, parent, model_label FROM product_tags")
+        assert [tuple(row) for row in session.execute(query)] == [("a", "Coat", "Boot", "Coat")]
+        set_categories(session, {1: "Tops > Coats", 2: ""})
+        assert [tuple(row) for row in session.execute(query)] == [("a", "Tops > Coats", None, "Coat")]
 
 
 def contents(engine: Engine) -> dict[str, list[Any]]:

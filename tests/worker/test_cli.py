@@ -81,6 +81,24 @@ def dump(line: CommandLine) -> list[object]:
         return list(connection.iterdump())
 
 
+def test_a_taxonomy_is_written_by_show_changed_and_loaded(command_line: CommandLine, tmp_path: Path) -> None:
+    draw_picture(tmp_path / "photos" / "COAT.png")
+    assert command_line.run("enqueue", tmp_path / "photos").returncode == 0  # the shipped model is in the catalog now
+    shown = command_line.run("taxonomy", "show", "--csv").stdout
+    file = tmp_path / "taxonomy.csv"
+    file.write_text(shown.replace("Tops,Coat\n", "Tops,Outdoor > Jackets\n"))
+
+    assert command_line.run("taxonomy", "load", file).returncode == 0
+
+    names = {row["label"]: row["category"] for row in command_line.rows("taxonomy", "show")}
+    assert (names["Coat"], names["Dress"]) == ("Outdoor > Jackets", "Dress")
+    [row] = command_line.rows("correct", "COAT", "Outdoor > Jackets", "--by", "anna")
+    assert (row["tag"], row["model_label"]) == ("Outdoor > Jackets", "Coat")
+    assert [row["sku"] for row in command_line.rows("find", "--tag", "Outdoor > Jackets")] == ["COAT"]
+    assert command_line.run("taxonomy", "clear").returncode == 0
+    assert command_line.ask("SELECT tag FROM product_tags") == [("Coat",)]
+
+
 CLOSED = "127.0.0.1:1"  # a port that no server listens on
 
 # Words of the command, settings, and how its one line begins.
@@ -117,6 +135,7 @@ WRONG: list[tuple[list[str], dict[str, str], str]] = [
     (["runs", "99"], {}, "hangtag: no run 99 in the catalog"),
     (["find"], {"CHUNKSIZE": "1"}, "hangtag: HANGTAG_CHUNKSIZE is no setting; there are: "),
     (["find"], {"PROCESSES": "two"}, "hangtag: HANGTAG_PROCESSES='two' is no whole number"),
+    (["taxonomy", "load", "{tmp}/names.csv"], {}, "hangtag: {tmp}/names.csv, line 3: no label 'Hat' in the catalog"),
 ]  # fmt: skip
 
 
@@ -131,6 +150,7 @@ def test_wrong_usage_is_one_line_and_leaves_the_catalog_as_it_was(
     draw_picture(tmp_path / "repeated" / "A" / "front.png")
     draw_picture(tmp_path / "repeated" / "B" / "front.png", 1)
     (tmp_path / "bad.csv").write_text("sku,photo\n")
+    (tmp_path / "names.csv").write_text("label,category\nCoat,Jackets\nHat,Hats\n")
     (tmp_path / "bundle").mkdir()
     (tmp_path / "bundle" / "manifest.json").write_text("{")
     (tmp_path / "bundle" / "model.tflite").write_bytes(b"")

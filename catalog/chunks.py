@@ -164,10 +164,14 @@ def known_contents(session: Session, hashes: Sequence[bytes], *, model_version_i
 
 
 def release_expired_leases(session: Session, *, now: datetime) -> int:
-    """Make every chunk whose lease ran out pending again; how many there were."""
+    """Make every chunk whose lease ran out pending again; how many there were.
+
+    One that is being written at this moment lives: its writer may wait for all tags to be derived again.
+    """
+    expired = select(Chunk.id).where(Chunk.state == "leased", Chunk.lease_expires_at < now)
     statement = (
         update(Chunk)
-        .where(Chunk.state == "leased", Chunk.lease_expires_at < now)
+        .where(Chunk.id.in_(expired.with_for_update(skip_locked=True)))
         .values(state="pending", token=None, lease_expires_at=None, published_at=None)
     )
     return _changed_rows(session, statement)

@@ -44,21 +44,6 @@ def login_name() -> str:
         raise CatalogError("this user has no login name: say who you are with --by NAME") from error
 
 
-def read_file(path: str) -> str:
-    """The text of a CSV, - for stdin.
-
-    Raises:
-        CatalogError: it cannot be read, or is none.
-    """
-    from catalog.word_lists import decode_text
-
-    try:
-        with click.open_file(path, "rb") as file:
-            return decode_text(file.read(), path)
-    except OSError as error:
-        raise CatalogError(f"{path}: {error.strerror}") from error
-
-
 def word_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command `--by` and `--json`; it is called with `by=…` and `form=…`."""
 
@@ -190,12 +175,12 @@ def _say_list(
     form: Form,
 ) -> None:
     """The words of a CSV, some at a time; those that are refused are named, and the others stand."""
-    from catalog.word_lists import read_rows
+    from catalog.word_lists import read_rows, read_text
 
     if any(argument is not None for argument in arguments):
         raise click.UsageError("--csv FILE takes the place of the arguments")
-    # Before the first one is written: a bad file changes nothing.
-    rows = read_rows(read_file(path), path, column=column)
+    # All of it before the first one is written: a bad file changes nothing.
+    rows = read_rows(read_text(path), path, column=column)
     said = [row for row in rows if row.text or row.refusal is not None or column is None]
     engine = opener.open_catalog()
     outcome = _write_words(engine, action, said, by=by)

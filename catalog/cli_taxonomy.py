@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from catalog.cli_pages import CatalogOpener
-from catalog.cli_people import SHOWN_REFUSALS, read_file
+from catalog.cli_people import SHOWN_REFUSALS
 from catalog.errors import CatalogError
 from catalog.output import Form, output_options, print_message, print_rows
 
@@ -37,9 +37,9 @@ def load_taxonomy(opener: CatalogOpener, path: str) -> None:
     """
     from catalog.database import writing
     from catalog.taxonomy import FILE_COLUMNS, read_taxonomy, set_categories
-    from catalog.word_lists import read_lines
+    from catalog.word_lists import read_lines, read_text
 
-    lines = read_lines(read_file(path), path, needed=FILE_COLUMNS)
+    lines = read_lines(read_text(path), path, needed=FILE_COLUMNS)
     engine = opener.open_catalog()
     with writing(engine) as session:
         found = read_taxonomy(session, lines)

@@ -21,6 +21,7 @@ from catalog.errors import CatalogError
 BUSY_TIMEOUT_S = 60  # a nightly derivation may hold SQLite's one write lock for some seconds
 WAL_RETRY_S = 0.01  # the switch takes a millisecond
 TURN_KEY = 0x7475726E  # "turn"; PostgreSQL's advisory locks are known by a number
+WRITERS_KEY = 0x77726974  # "writ"
 CONNECT_TIMEOUT_S = 5  # a database that is away is noticed within one tick of a worker's timer, not after minutes
 
 
@@ -149,6 +150,25 @@ def take_turn(session: Session) -> None:
     """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(TURN_KEY)))
+
+
+def join_writers(session: Session) -> None:
+    """Be one of those who change which predictions a product has; wait while every tag is derived again.
+
+    To be called before any product is locked. SQLite has one writer at a time anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock_shared(WRITERS_KEY)))
+
+
+def stop_writers(session: Session) -> None:
+    """Wait for those who joined, and keep others away until this transaction ends.
+
+    Else a prediction that is written while tags are derived again could be seen by neither: the writer still reads
+    the model that was current before, and the derivation has passed its product.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(WRITERS_KEY)))
 
 
 def current_time(session: Session) -> datetime:

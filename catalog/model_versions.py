@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from catalog.decisions import LabelSet, ModelOutput
 from catalog.errors import CatalogError
-from catalog.models import Label, ModelArtifact, ModelLabel, ModelVersion, Promotion
+from catalog.models import Label, ModelArtifact, ModelLabel, ModelVersion, Prediction, Promotion
 
 ATTRIBUTE = "category"  # the one attribute that models speak of today; a column wherever it is stored
 
@@ -91,6 +91,7 @@ def _intern_labels(session: Session, labels: Sequence[LabelEntry]) -> dict[str, 
 def promote(session: Session, model_version_id: int, *, attribute: str, by: str, now: datetime) -> None:
     """Make a model version the current one of its attribute; nothing happens if it is already.
 
+    The tags stay as they are: in a catalog that has any, `catalog.promotions` derives them too.
     So the promotion before the last is always of another model version, and may be rolled back to.
     """
     current = current_model_version(session, attribute=attribute)
@@ -169,15 +170,20 @@ def load_label_set(session: Session, model_version_id: int) -> LabelSet:
 
 
 def list_model_versions(session: Session) -> list[dict[str, Any]]:
-    """Every model version, oldest first, with what its manifest says of its figures."""
-    current = current_model_version(session)
+    """Every model version, oldest first, with how many contents it has predicted."""
+    current, previous = current_model_version(session), previous_model_version(session)
+    counts = dict(
+        session.execute(select(Prediction.model_version_id, func.count()).group_by(Prediction.model_version_id)).all()
+    )
     versions = session.scalars(select(ModelVersion).order_by(ModelVersion.id))
     return [
         {
             "name": version.name,
             "attribute": version.attribute,
             "current": current is not None and version.id == current.id,
+            "previous": previous is not None and version.id == previous.id,
             "labels": len(json.loads(version.manifest)["labels"]),
+            "predictions": counts.get(version.id, 0),
             "imported_at": version.imported_at,
             "sha256": version.sha256,
         }

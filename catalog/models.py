@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     func,
     literal_column,
     text,
@@ -102,6 +103,8 @@ class Run(Base):
     model_version_id: Mapped[int] = mapped_column(ForeignKey("model_version.id"))
     schedule: Mapped[str | None]
     slot: Mapped[str | None]  # local wall time of the night, ISO without zone
+    # Lets a model version predict that is not promoted: its outcomes leave the tags alone.
+    trial: Mapped[bool] = mapped_column(default=False, server_default=false())
     state: Mapped[str]
     created_at: Mapped[datetime]
     touched_at: Mapped[datetime]
@@ -159,6 +162,9 @@ class Image(Base):
         ),
         CheckConstraint("chunk_id IS NULL OR run_id IS NOT NULL", name="waits_for_a_run"),
         Index("ix_image_product_id", "product_id"),
+        # Which images hold a content: whether a tag refers to a prediction is asked of each one that may be pruned.
+        Index("ix_image_content_hash", "content_hash", postgresql_where=text("content_hash IS NOT NULL"),
+              sqlite_where=text("content_hash IS NOT NULL")),
         Index("ix_image_run_id", "run_id"),
         Index("ix_image_chunk_id", "chunk_id", postgresql_where=text("chunk_id IS NOT NULL"),
               sqlite_where=text("chunk_id IS NOT NULL")),
@@ -243,6 +249,21 @@ class ModelLabel(Base):
     kind: Mapped[str]
     position: Mapped[int | None] = mapped_column(Integer)  # in the probability vector
     threshold: Mapped[float]
+
+
+class ThresholdChange(Base):
+    """Append-only: each time that somebody moved a threshold of a model version."""
+
+    __tablename__ = "threshold_change"
+    __table_args__ = (Index("ix_threshold_change_model_version_id", "model_version_id", "id"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    model_version_id: Mapped[int] = mapped_column(ForeignKey("model_version.id"))
+    label_id: Mapped[int] = mapped_column(ForeignKey("label.id"))
+    old_threshold: Mapped[float]
+    new_threshold: Mapped[float]
+    changed_by: Mapped[str]
+    changed_at: Mapped[datetime]
 
 
 class Promotion(Base):

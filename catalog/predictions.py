@@ -9,8 +9,10 @@ from sqlalchemy import ColumnElement, LargeBinary, bindparam, func, select, upda
 from sqlalchemy.orm import Session
 
 from catalog.chunks import Lease, finish_chunk, hold_lease
+from catalog.database import join_writers
 from catalog.decisions import LabelSet
-from catalog.models import Image, Prediction
+from catalog.model_versions import current_model_version
+from catalog.models import Image, Prediction, Run
 from catalog.runs import add_outcomes
 from catalog.statements import upsert
 from catalog.tags import lock_products, recompute_tags, shown_labels
@@ -45,6 +47,8 @@ def write_outcomes(
 ) -> None:
     """Store a batch of a chunk's outcomes and derive the tags of its products; renew the lease, or end it.
 
+    A run that tries a model version leaves the tags alone, unless that was promoted meanwhile.
+
     Args:
         labels: the label set of the lease's model version.
         last: these are the last of the chunk, which is then done.
@@ -56,12 +60,22 @@ def write_outcomes(
         finish_chunk(session, lease)
     else:
         hold_lease(session, lease, lease_s=lease_s, now=now, images_written=bool(outcomes))
+    join_writers(session)
     rows = _lock_rows(session, lease, outcomes)
     _insert_predictions(session, lease, outcomes, labels, now)
     _finish_images(session, [outcome for outcome in outcomes if outcome.image_id in rows], now)
     product_ids = {outcome.product_id for outcome in outcomes} | {product_id for _, product_id in rows.values()}
-    recompute_tags(session, product_ids, model_version_id=lease.model_version_id, run_id=lease.run_id, now=now)
+    if not _is_trial(session, lease):
+        recompute_tags(session, product_ids, model_version_id=lease.model_version_id, run_id=lease.run_id, now=now)
     _count(session, outcomes, rows)
+
+
+def _is_trial(session: Session, lease: Lease) -> bool:
+    """Whether the chunk's run only tries its model version, which is not the current one."""
+    if not session.scalars(select(Run.trial).where(Run.id == lease.run_id)).one():
+        return False
+    current = current_model_version(session)
+    return current is None or current.id != lease.model_version_id
 
 
 def _lock_rows(session: Session, lease: Lease, outcomes: Sequence[Outcome]) -> dict[int, tuple[int | None, int]]:

@@ -10,12 +10,12 @@ from datetime import datetime
 from operator import itemgetter
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, case, or_, select, update
 from sqlalchemy.orm import Session
 
 from catalog.chunks import ChunkFiller
-from catalog.model_versions import ATTRIBUTE
-from catalog.models import Image, Prediction, Product, Source, Tag
+from catalog.database import join_writers
+from catalog.models import Image, Prediction, Product, Run, Source
 from catalog.runs import touch_run
 from catalog.statements import upsert
 from catalog.tags import import_categories, lock_products, recompute_tags
@@ -47,9 +47,8 @@ class KnownImage(NamedTuple):
     size_bytes: int
     modified_ns: int
     failure_code: str | None
-    chunk_id: int | None
+    chunk_id: int | None  # None too where it only waits to be tried by a model version
     sku: str
-    judge: int | None  # the model version that its product's tag is the word of
     predicted: bool
 
 
@@ -102,6 +101,7 @@ def register_images(
     Due is what no prediction of the model version covers: new files, files of another size or time, contents the
     model has not seen; and failures that are not the file's own fault.
     """
+    join_writers(session)
     known = _known_images(session, source_id, model_version_id, [file.key for file in files])
     titles = {file.sku: file.title for file in files if file.title is not None}  # one image's row may have it alone
     product_ids = _intern_products(session, files, known, titles, now)
@@ -111,9 +111,7 @@ def register_images(
     due = [(file, row) for file, row in seen if row.chunk_id is None and _is_due(file, row)]
     moved = [(row, product_ids[file.sku]) for file, row in seen if file.sku != row.sku]
     categories = {product_ids[file.sku]: file.category for file in files if file.category}
-    # Tags by another model, though the run's knows the content too: it was rolled back, or promoted again.
-    stale = {row.product_id for _, row in seen if row.predicted and row.judge != model_version_id}
-    retagged = stale | {product for row, product in moved} | {row.product_id for row, _ in moved}
+    retagged = {product for row, product in moved} | {row.product_id for row, _ in moved}
     # Products, then images, each in the order of ids, as every writer locks them.
     lock_products(session, retagged | categories.keys() | {product_ids[sku] for sku in titles})
     _set_titles(session, {product_ids[sku]: title for sku, title in titles.items()})
@@ -145,7 +143,7 @@ def _known_images(
     rows = session.execute(
         select(
             Image.id, Image.key, Image.product_id, Image.size_bytes, Image.modified_ns, Image.failure_code,
-            Image.chunk_id, Product.sku, Tag.model_version_id,
+            case((Run.trial, None), else_=Image.chunk_id).label("chunk_id"), Product.sku,
             Prediction.model_version_id.is_not(None).label("predicted"),
         )
         .join(Product, Product.id == Image.product_id)
@@ -153,7 +151,7 @@ def _known_images(
             Prediction,
             (Prediction.content_hash == Image.content_hash) & (Prediction.model_version_id == model_version_id),
         )
-        .outerjoin(Tag, (Tag.product_id == Image.product_id) & (Tag.attribute == ATTRIBUTE))
+        .outerjoin(Run, Run.id == Image.run_id)
         .where(Image.source_id == source_id, Image.key.in_(keys))
     )  # fmt: skip
     return {row.key: row for row in map(KnownImage._make, rows)}
@@ -233,9 +231,10 @@ def _requeue_images(
 ) -> None:
     if not due:
         return
+    trials = select(Run.id).where(Run.trial)  # work that somebody waits for is taken out of a trial's chunk
     statement = (
         update(Image)
-        .where(Image.__table__.c.id == bindparam("b_id"), Image.chunk_id.is_(None))
+        .where(Image.__table__.c.id == bindparam("b_id"), or_(Image.chunk_id.is_(None), Image.run_id.in_(trials)))
         .values(
             size_bytes=bindparam("b_size"),
             modified_ns=bindparam("b_modified"),

@@ -26,9 +26,13 @@ def start_run(
     model_version_id: int,
     schedule: str | None = None,
     slot: str | None = None,
+    trial: bool = False,
     now: datetime,
 ) -> int:
     """The id of a new run, in the state "enqueueing".
+
+    Args:
+        trial: it lets a model version predict that is not promoted, and leaves the tags alone.
 
     Raises:
         IntegrityError: the slot of the schedule has a run: another scheduler was quicker.
@@ -39,6 +43,7 @@ def start_run(
         model_version_id=model_version_id,
         schedule=schedule,
         slot=slot,
+        trial=trial,
         state="enqueueing",
         created_at=now,
         touched_at=now,

@@ -20,20 +20,21 @@ def upsert(
 ) -> None:
     """Insert rows; where `keys` are there already, set the columns in `update` (none: leave the row alone).
 
-    Executed with a list of rows: `.values(list)` was 3 to 6 times slower. No key may stand twice in `rows`, and
-    the caller sorts them, so that two writers lock them in the same order.
+    Executed with a list of rows: `.values(list)` was 3 to 6 times slower. On the connection: the session would leave
+    out what is None, and made 3,700 statements of 4,000 tags. No key may stand twice in `rows`, and the caller sorts
+    them, so that two writers lock them in the same order.
     """
     if not rows:
         return
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table)
+    statement = dialect.insert(table.__table__)
     if update:
         statement = statement.on_conflict_do_update(
             index_elements=list(keys), set_={column: statement.excluded[column] for column in update}
         )
     else:
         statement = statement.on_conflict_do_nothing(index_elements=list(keys))
-    session.execute(statement, list(rows))
+    session.connection().execute(statement, list(rows))
 
 
 def fetch_dicts(session: Session, query: Executable) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ MODEL_COLUMNS = (
     "guess_2_id", "guess_2_confidence", "guess_3_id", "guess_3_confidence", "deciding_image_id", "model_run_id",
     "model_at",
 )  # fmt: skip
+SAID_COLUMNS = tuple(name for name in MODEL_COLUMNS if name not in {"model_run_id", "model_at"})
 
 
 def lock_products(session: Session, product_ids: Iterable[int]) -> list[int]:
@@ -40,33 +41,64 @@ def lock_products(session: Session, product_ids: Iterable[int]) -> list[int]:
 
 def recompute_tags(
     session: Session, product_ids: Iterable[int], *, model_version_id: int, run_id: int | None, now: datetime
-) -> None:
+) -> int:
     """Derive the model's columns of these products from the predictions of their images, and note the changes.
 
-    A product is judged by the current model version where it has a prediction of it, else by `model_version_id`:
-    a chunk that began before a promotion never puts an older model's word above a newer one's.
+    A product is judged by the model version that has seen most of its images: the current one, `model_version_id`,
+    or the one whose word its tag is, in this order where two have seen as many. So a chunk that began before a
+    promotion never puts an older model's word above a newer one's, and an older word stands until the newer model
+    has seen as much.
+
+    Returns how many products show another label than before.
     """
     ids = lock_products(session, product_ids)
+    stored = _stored_tags(session, ids)
     current = current_model_version(session)
-    judges = [model_version_id] if current is None else list(dict.fromkeys((current.id, model_version_id)))
-    label_sets = {judge: load_label_set(session, judge) for judge in judges}
-    predictions = _predictions_of(session, ids, judges)
+    first = [model_version_id] if current is None else [current.id, model_version_id]
+    judges = {id_: list(dict.fromkeys([*first, *_judge_of(stored.get(id_))])) for id_ in ids}
+    versions = sorted({judge for several in judges.values() for judge in several})
+    chosen = _choose_judges(session, judges, versions)
+    label_sets = {judge: load_label_set(session, judge) for judge in versions}
+    predictions = _predictions_of(session, chosen)
     rejected = rejected_labels(session, ids)
-    shown = shown_labels(session, ids)
     rows = []
     for product_id in ids:
-        judge = next((judge for judge in judges if predictions[product_id].get(judge)), None)
+        judge = chosen.get(product_id)
         if judge is None:
-            if product_id in shown:  # its images hold something else now, and none of it could be looked at
+            if product_id in stored:  # its images hold something else now, and none of it could be looked at
                 rows.append(_model_row(product_id, None, None, run_id=run_id, now=now))
             continue
-        decision = decide(predictions[product_id][judge], label_sets[judge], rejected=rejected.get(product_id, ()))
-        rows.append(_model_row(product_id, judge, decision, run_id=run_id, now=now))
+        decision = decide(predictions[product_id], label_sets[judge], rejected=rejected.get(product_id, ()))
+        row = _model_row(product_id, judge, decision, run_id=run_id, now=now)
+        spoke = run_id is not None and judge == model_version_id
+        if spoke or product_id not in stored or not _says_the_same(row, stored[product_id]):
+            rows.append(row)
     upsert(session, Tag, rows, keys=("product_id", "attribute"), update=MODEL_COLUMNS)
-    versions = session.execute(select(ModelVersion.id, ModelVersion.name).where(ModelVersion.id.in_(judges)))
-    names = dict(versions.all())
-    by = {row["product_id"]: names.get(row["model_version_id"] or judges[0], "") for row in rows}
-    record_changes(session, before=shown, product_ids=by, source="model", changed_by=by, run_id=run_id, now=now)
+    names = dict(session.execute(select(ModelVersion.id, ModelVersion.name).where(ModelVersion.id.in_(versions))).all())
+    by = {row["product_id"]: names.get(row["model_version_id"] or first[0], "") for row in rows}
+    before = {id_: row.label_id for id_, row in stored.items()}
+    return record_changes(session, before=before, product_ids=by, source="model", changed_by=by, run_id=run_id, now=now)
+
+
+def _stored_tags(session: Session, product_ids: Sequence[int]) -> dict[int, Row[Any]]:
+    """Product id -> the model's columns of its tag row, and the label that is shown."""
+    columns = [getattr(Tag, name) for name in MODEL_COLUMNS]
+    rows = session.execute(
+        select(Tag.product_id, Tag.label_id, *columns).where(
+            Tag.product_id.in_(product_ids), Tag.attribute == ATTRIBUTE
+        )
+    )
+    return {row.product_id: row for row in rows}
+
+
+def _judge_of(stored: Row[Any] | None) -> list[int]:
+    """The model version whose word a tag row is, if it is one's."""
+    return [] if stored is None or stored.model_version_id is None else [stored.model_version_id]
+
+
+def _says_the_same(row: Mapping[str, Any], stored: Row[Any]) -> bool:
+    """Whether a derived row differs from the stored one in nothing but who derived it when."""
+    return all(row[name] == getattr(stored, name) for name in SAID_COLUMNS)
 
 
 def _model_row(
@@ -96,19 +128,59 @@ def _model_row(
     return row
 
 
-def _predictions_of(
+def _choose_judges(session: Session, judges: Mapping[int, Sequence[int]], versions: Sequence[int]) -> dict[int, int]:
+    """Product id -> which of its judges has seen most of its images, the first of those that saw as many."""
+    counts = count_predictions(session, list(judges), versions)
+    chosen = {}
+    for product_id, several in judges.items():
+        seen = counts.get(product_id, {})
+        best = max(several, key=lambda judge: seen.get(judge, 0))
+        if seen.get(best):
+            chosen[product_id] = best
+    return chosen
+
+
+def count_predictions(
     session: Session, product_ids: Sequence[int], model_version_ids: Sequence[int]
-) -> Mapping[int, Mapping[int, list[ImagePrediction]]]:
-    """Product id -> model version id -> the predictions of the product's images, in the order of image ids."""
-    found: dict[int, dict[int, list[ImagePrediction]]] = defaultdict(lambda: defaultdict(list))
+) -> dict[int, dict[int, int]]:
+    """Product id -> model version id -> how many of the product's images it has predicted."""
+    found: dict[int, dict[int, int]] = defaultdict(dict)
     query = (
-        select(Image.product_id, Image.id, Prediction.model_version_id, Prediction.probabilities)
+        select(Image.product_id, Prediction.model_version_id, func.count())
         .join(Prediction, Prediction.content_hash == Image.content_hash)
         .where(Image.product_id.in_(product_ids), Prediction.model_version_id.in_(model_version_ids))
+        .group_by(Image.product_id, Prediction.model_version_id)
+    )
+    for product_id, model_version_id, images in session.execute(query):
+        found[product_id][model_version_id] = images
+    return found
+
+
+def _predictions_of(session: Session, chosen: Mapping[int, int]) -> Mapping[int, list[ImagePrediction]]:
+    """Product id -> what its judge said of its images, in the order of image ids."""
+    products: dict[int, list[int]] = defaultdict(list)
+    for product_id, judge in chosen.items():
+        products[judge].append(product_id)
+    return {
+        product_id: said
+        for judge, product_ids in products.items()
+        for product_id, said in read_predictions(session, product_ids, judge).items()
+    }
+
+
+def read_predictions(
+    session: Session, product_ids: Sequence[int], model_version_id: int
+) -> dict[int, list[ImagePrediction]]:
+    """Product id -> what a model version said of the product's images, in the order of image ids."""
+    found: dict[int, list[ImagePrediction]] = defaultdict(list)
+    query = (
+        select(Image.product_id, Image.id, Prediction.probabilities)
+        .join(Prediction, Prediction.content_hash == Image.content_hash)
+        .where(Image.product_id.in_(product_ids), Prediction.model_version_id == model_version_id)
         .order_by(Image.id)
     )
-    for product_id, image_id, model_version_id, probabilities in session.execute(query):
-        found[product_id][model_version_id].append(ImagePrediction(image_id, probabilities))
+    for product_id, image_id, probabilities in session.execute(query):
+        found[product_id].append(ImagePrediction(image_id, probabilities))
     return found
 
 
@@ -160,7 +232,7 @@ def record_changes(
         if before.get(product_id) != after.get(product_id)
     ]
     if events:
-        session.execute(insert(TagEvent), events)
+        session.connection().execute(insert(TagEvent), events)
     return len(events)
 
 

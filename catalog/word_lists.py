@@ -10,6 +10,8 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import click
+
 from catalog.errors import CatalogError
 from catalog.output import store_text
 
@@ -46,6 +48,19 @@ def decode_text(data: bytes, name: str) -> str:
     if b"\0" in data:
         raise CatalogError(f"{name} has NUL characters: it is no CSV in UTF-8")
     return data.decode(ENCODING, errors="surrogateescape")
+
+
+def read_text(path: str) -> str:
+    """The text of the CSV at this path; "-" is stdin.
+
+    Raises:
+        CatalogError: it cannot be read, or is no CSV in UTF-8.
+    """
+    try:
+        with click.open_file(path, "rb") as file:
+            return decode_text(file.read(), path)
+    except OSError as error:
+        raise CatalogError(f"{path}: {error.strerror}") from error
 
 
 def read_rows(text: str, name: str, *, column: str | None) -> list[Row]:

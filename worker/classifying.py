@@ -78,6 +78,7 @@ def classify_chunk(
     limits: Limits,
     lease_s: float,
     progress: Callable[[], None] = lambda: None,
+    before_write: Callable[[], None] = lambda: None,
 ) -> int:
     """Do what a chunk still has to do; how many of its images were written.
 
@@ -86,6 +87,8 @@ def classify_chunk(
     Args:
         progress: called whenever the lease was taken or renewed: from then on `lease_s` without another call
             mean that an image hangs.
+        before_write: called before outcomes are written. That may wait long, while all tags are derived again, and
+            `progress` is called when it is over.
     """
     with writing(engine) as session:
         lease = claim_chunk(session, chunk_id, lease_s=lease_s, now=current_time(session))
@@ -96,7 +99,7 @@ def classify_chunk(
         images = waiting_images(session, chunk_id)
         labels = load_label_set(session, lease.model_version_id)
     try:
-        return _ChunkWork(engine, lease, labels, models, limits, lease_s, progress).run(images)
+        return _ChunkWork(engine, lease, labels, models, limits, lease_s, progress, before_write).run(images)
     except LeaseLostError:
         log.warning("chunk %s: the lease was lost, another worker does the rest", chunk_id)
         return 0
@@ -114,6 +117,7 @@ class _ChunkWork:
         limits: Limits,
         lease_s: float,
         progress: Callable[[], None],
+        before_write: Callable[[], None],
     ) -> None:
         self.engine = engine
         self.lease = lease
@@ -122,6 +126,7 @@ class _ChunkWork:
         self.lease_s = lease_s
         self.models = models
         self.progress = progress
+        self.before_write = before_write
         self.renewed_at = time.monotonic()
         # The last worker that held it died: each photo is decoded in a child of its own. If that did not help, each
         # is also classified and written by itself, so that what kills the worker is alone with it.
@@ -164,6 +169,7 @@ class _ChunkWork:
             yield part
 
     def _write(self, outcomes: Sequence[Outcome], *, last: bool) -> int:
+        self.before_write()
         with writing(self.engine) as session:
             write_outcomes(
                 session, self.lease, outcomes, labels=self.labels, lease_s=self.lease_s, last=last,

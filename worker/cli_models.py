@@ -1,7 +1,6 @@
 """`hangtag models …` and `hangtag evaluate`: what needs both the catalog and a bundle."""
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +15,13 @@ if TYPE_CHECKING:
     from catalog.models import ModelVersion
     from training.bundle import Bundle
 
-COLUMNS = ("name", "attribute", "current", "labels", "imported_at", "sha256")
+COLUMNS = ("name", "attribute", "current", "previous", "labels", "predictions", "imported_at", "sha256")
 BY = click.option("--by", help="Who does it; default: the login name.")
 
 
 @click.group()
 def models() -> None:
-    """List, import and promote model versions."""
+    """List, import, compare and promote model versions, and set their thresholds."""
 
 
 @models.command("list")
@@ -46,14 +45,9 @@ def show_model(settings: Settings, *, name: str | None, form: Form) -> None:
     import json
 
     from catalog.database import reading
-    from catalog.errors import CatalogError
-    from catalog.model_versions import current_model_version, find_model_version
 
     with reading(settings.open_catalog()) as session:
-        version = find_model_version(session, name) if name else current_model_version(session)
-        if version is None:
-            raise CatalogError("the catalog has no current model: `hangtag models promote NAME` sets one")
-        print_record(json.loads(version.manifest), form=form)
+        print_record(json.loads(_find(session, name).manifest), form=form)
 
 
 @models.command("import")
@@ -75,20 +69,28 @@ def import_model(settings: Settings, bundle: Path) -> None:
 
 @models.command("promote")
 @click.argument("name")
+@click.option(
+    "--mapping",
+    metavar="FILE",
+    help="CSV with the columns label,catalog_label: what labels that the catalog does not know are called in it.",
+)
 @BY
 @click.pass_obj
-def promote_model(settings: Settings, name: str, by: str | None) -> None:
-    """Make a model version the current one; the next runs classify with it what it has not seen."""
+def promote_model(settings: Settings, name: str, mapping: str | None, by: str | None) -> None:
+    """Make a model version the current one; tags follow where it has predictions, the rest is due."""
+    from catalog.label_mappings import read_mapping
     from catalog.model_versions import find_model_version
+    from catalog.word_lists import read_text
 
-    _promote(settings, lambda session: find_model_version(session, name), by)
+    words = None if mapping is None else read_mapping(read_text(mapping), mapping)
+    _promote(settings, lambda session: find_model_version(session, name), by, words)
 
 
 @models.command("rollback")
 @BY
 @click.pass_obj
 def rollback_model(settings: Settings, by: str | None) -> None:
-    """Make the model version that was current before the current one again."""
+    """Make the model version that was current before the current one again, and its tags."""
     from catalog.errors import CatalogError
     from catalog.model_versions import previous_model_version
 
@@ -101,16 +103,108 @@ def rollback_model(settings: Settings, by: str | None) -> None:
     _promote(settings, choose, by)
 
 
-def _promote(settings: Settings, choose: Callable[["Session"], "ModelVersion"], by: str | None) -> None:
+def _promote(
+    settings: Settings,
+    choose: Callable[["Session"], "ModelVersion"],
+    by: str | None,
+    mapping: Mapping[str, str] | None = None,
+) -> None:
     from catalog.cli_people import login_name
     from catalog.database import current_time, writing
-    from catalog.model_versions import promote
+    from catalog.promotions import make_current
+    from catalog.pruning import prune_predictions
+    from worker.cli_tag import progress_bar
 
-    with writing(settings.open_catalog()) as session:
+    engine = settings.open_catalog()
+    with progress_bar("deriving tags", unit="products") as show, writing(engine) as session:
         version = choose(session)
-        now: datetime = current_time(session)
-        promote(session, version.id, attribute=version.attribute, by=by or login_name(), now=now)
-        print_message(f"{version.name} is the current model; `hangtag retag` classifies with it what it has not seen")
+        name = version.name
+        derived = make_current(
+            session, version, mapping=mapping, by=by or login_name(), now=current_time(session),
+            progress=lambda done, total: show(done, total, ""),
+        )  # fmt: skip
+    print_message(
+        f"{name} is the current model: {derived.products} products judged by what it has predicted,"
+        f" {derived.changed} changed; `hangtag retag` classifies with it what it has not seen"
+    )
+    pruned = prune_predictions(engine)
+    if pruned:
+        print_message(f"{pruned} predictions of older model versions, which no tag refers to, are deleted")
+    engine.dispose()
+
+
+@models.command("thresholds")
+@click.argument("name", required=False)
+@click.option("--set", "settings_of", metavar="LABEL=NUMBER", multiple=True, help="Set one; may be given again.")
+@click.option("--reset", is_flag=True, help="Go back to what the bundle came with, but for what --set names.")
+@BY
+@output_options
+@click.pass_obj
+def thresholds(
+    settings: Settings, *, name: str | None, settings_of: tuple[str, ...], reset: bool, by: str | None, form: Form
+) -> None:
+    """Show or set the thresholds of a model version (default: the current one); its tags follow, without inference."""
+    from catalog.cli_people import login_name
+    from catalog.database import current_time, reading, writing
+    from catalog.thresholds import THRESHOLD_COLUMNS, list_thresholds, set_thresholds
+    from worker.cli_tag import progress_bar
+
+    wanted = dict(_parse_threshold(text) for text in settings_of)
+    engine = settings.open_catalog()
+    if wanted or reset:
+        with progress_bar("deriving tags", unit="products") as show, writing(engine) as session:
+            derived = set_thresholds(
+                session, _find(session, name), wanted, reset=reset, by=by or login_name(), now=current_time(session),
+                progress=lambda done, total: show(done, total, ""),
+            )  # fmt: skip
+        print_message(f"{derived.changed} products show another tag, {derived.products} were judged again")
+    with reading(engine) as session:
+        print_rows(THRESHOLD_COLUMNS, list_thresholds(session, _find(session, name)), form=form)
+    engine.dispose()
+
+
+def _parse_threshold(text: str) -> tuple[str, float]:
+    """Label and number of LABEL=NUMBER; a label may have a "=" in it."""
+    from catalog.errors import CatalogError
+    from catalog.output import store_text
+
+    label, equals, number = text.rpartition("=")
+    try:
+        return store_text(label), float(number if equals else "")
+    except ValueError as error:
+        raise CatalogError(f"--set {text}: write LABEL=NUMBER, as in --set Coat=0.8") from error
+
+
+@models.command("compare")
+@click.argument("names", metavar="[A] B", nargs=-1, required=True)
+@output_options
+@click.pass_obj
+def compare_models(settings: Settings, *, names: tuple[str, ...], form: Form) -> None:
+    """Say what promoting B would change in this catalog, and which is right more often; A is the current model."""
+    from catalog.comparison import compare_versions
+    from catalog.database import reading
+    from worker.cli_tag import progress_bar
+
+    if len(names) > 2:  # noqa: PLR2004  (A and B)
+        raise click.UsageError("give one model version, or two")
+    with reading(settings.open_catalog()) as session:
+        first = _find(session, names[0] if names[1:] else None)
+        with progress_bar("comparing", unit="products") as show:
+            comparison = compare_versions(
+                session, first, _find(session, names[-1]), progress=lambda done, total: show(done, total, "")
+            )
+    print_record(comparison, form=form)
+
+
+def _find(session: "Session", name: str | None) -> "ModelVersion":
+    """The model version of this name, or the current one."""
+    from catalog.errors import CatalogError
+    from catalog.model_versions import current_model_version, find_model_version
+
+    version = find_model_version(session, name) if name else current_model_version(session)
+    if version is None:
+        raise CatalogError("the catalog has no current model: `hangtag models promote NAME` sets one")
+    return version
 
 
 @click.command()

@@ -49,10 +49,16 @@ def tag(settings: Settings, paths: tuple[str, ...], sku: str | None, as_json: bo
 
 
 @click.command()
+@click.option("--model", metavar="NAME", help="Let this model version predict what was classified before; tags stay.")
 @JSON
 @click.pass_obj
-def retag(settings: Settings, as_json: bool) -> None:
+def retag(settings: Settings, model: str | None, as_json: bool) -> None:
     """Look at every folder and manifest that was enqueued before, and tag what is new, changed or outdated."""
+    if model is not None:
+        from worker.cli_trial import try_model
+
+        try_model(settings, model, as_json=as_json)
+        return
     from catalog.database import reading
     from catalog.overviews import count_images
     from worker.enqueueing import NewRun
@@ -60,7 +66,7 @@ def retag(settings: Settings, as_json: bool) -> None:
 
     started = time.monotonic()
     engine = settings.open_catalog()
-    _check_redis(settings)
+    check_redis(settings)
     with reading(engine) as session:
         images = count_images(session)
     with progress_bar("looking") as show:
@@ -122,7 +128,7 @@ def _enqueue(
 ) -> "Enqueued":
     from worker.enqueueing import enqueue
 
-    _check_redis(settings)
+    check_redis(settings)
     with progress_bar("looking") as show:
         enqueued = enqueue(
             engine, paths, kind=kind, pattern=pattern, chunk_size=settings.chunk_size,
@@ -132,7 +138,7 @@ def _enqueue(
     return enqueued
 
 
-def _check_redis(settings: Settings) -> None:
+def check_redis(settings: Settings) -> None:
     """Return if the configured Redis answers, or none is configured; raise UsageError before anything is written."""
     if settings.redis_url:
         from worker.cli_worker import check_broker
@@ -147,8 +153,8 @@ def _say_found(enqueued: "Enqueued") -> None:
         say(line)
 
 
-def _finish(settings: Settings, engine: "Engine", enqueued: "Enqueued", *, as_json: bool, started: float) -> None:
-    """Wait for a run, show what came of it, and exit with its code."""
+def wait_until_done(settings: Settings, engine: "Engine", enqueued: "Enqueued") -> None:
+    """Wait for a run; Ctrl-C ends this process with its code."""
     from worker.tagging import Crew, read_progress, wait_for_run
 
     if enqueued.counts.due:
@@ -163,6 +169,11 @@ def _finish(settings: Settings, engine: "Engine", enqueued: "Enqueued", *, as_js
             say(f"stopped: run {enqueued.run_id} has {progress.done} of {progress.due} images done;"
                 " the same command goes on")  # fmt: skip
             sys.exit(INTERRUPTED)
+
+
+def _finish(settings: Settings, engine: "Engine", enqueued: "Enqueued", *, as_json: bool, started: float) -> None:
+    """Wait for a run, show what came of it, and exit with its code."""
+    wait_until_done(settings, engine, enqueued)
     summary = summarise(engine, enqueued, seconds=time.monotonic() - started)
     if as_json:
         import json
@@ -192,10 +203,10 @@ def summarise(engine: "Engine", enqueued: "Enqueued", *, seconds: float) -> dict
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
+def progress_bar(what: str, *, unit: str = "images") -> Iterator[Callable[[int, int, str], None]]:
     """Progress: a bar on a terminal, a line now and then elsewhere. Called with done, total and a remark."""
     if not sys.stderr.isatty():
-        yield _line_printer(what)
+        yield _line_printer(what, unit)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -213,13 +224,13 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
 
         def show(done: int, total: int, remark: str) -> None:
             speed = progress.tasks[0].speed
-            rate = f"{speed:.0f} images/s" if speed else ""
+            rate = f"{speed:.0f} {unit}/s" if speed else ""
             progress.update(task, completed=done, total=total, remark=remark, rate=rate)
 
         yield show
 
 
-def _line_printer(what: str) -> Callable[[int, int, str], None]:
+def _line_printer(what: str, unit: str) -> Callable[[int, int, str], None]:
     started = last = time.monotonic()
 
     def show(done: int, total: int, remark: str) -> None:
@@ -230,6 +241,6 @@ def _line_printer(what: str) -> Callable[[int, int, str], None]:
         last = now
         rate = done / (now - started)
         left = f", {(total - done) / rate:.0f} s left" if rate else ""
-        say(f"{what}: {done} of {total}, {rate:.0f} images/s{left}{', ' + remark if remark else ''}")
+        say(f"{what}: {done} of {total}, {rate:.0f} {unit}/s{left}{', ' + remark if remark else ''}")
 
     return show

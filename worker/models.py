@@ -1,5 +1,6 @@
 """Model bundles between `training`, which knows what they mean, and `catalog`, which keeps them."""
 
+import logging
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -14,6 +15,8 @@ from catalog.model_versions import (
 )
 from catalog.models import ModelVersion
 from training.bundle import Bundle, parse_bundle, shipped_bundle
+
+log = logging.getLogger(__name__)
 
 
 def import_bundle(session: Session, bundle: Bundle, *, now: datetime) -> int:
@@ -41,12 +44,25 @@ def load_bundle(session: Session, model_version_id: int) -> Bundle:
     return parse_bundle(*read_artifact(session, model_version_id))
 
 
+def _store_beside(session: Session, bundle: Bundle, *, now: datetime) -> None:
+    """Store a bundle that the catalog may not have yet. One that cannot be is no reason to tag nothing."""
+    try:
+        with session.begin_nested():
+            import_bundle(session, bundle, now=now)
+    except CatalogError as error:
+        log.warning("the bundle that came with hangtag is not stored: %s", error)
+
+
 def ensure_current_model(session: Session, *, now: datetime) -> ModelVersion:
-    """The catalog's current model version; a catalog without any gets the shipped one, promoted."""
+    """The catalog's current model version; a catalog without any gets the shipped one, promoted.
+
+    Where there is one, the shipped bundle of a newer hangtag is stored beside it, and never promoted.
+    """
     current = current_model_version(session)
-    if current is not None:
-        return current
     bundle = shipped_bundle()
+    if current is not None:
+        _store_beside(session, bundle, now=now)
+        return current
     model_version_id = import_bundle(session, bundle, now=now)
     promote(session, model_version_id, attribute=bundle.manifest.attribute, by="hangtag", now=now)
     current = current_model_version(session)

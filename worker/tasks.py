@@ -22,6 +22,7 @@ from worker.settings import Settings
 log = logging.getLogger(__name__)
 
 HANG_S = 5  # beyond the lease: a database that is slow to answer is no hung decode
+MOST_WRITE_S = 3600  # a promotion holds writers up while it derives the tags of a million products again
 AWAY_PAUSE_S = 1.0  # after the database did not answer: the chunk is claimed again when it does
 
 
@@ -75,6 +76,7 @@ class ChunkTask(CatalogTask):
             classify_chunk(
                 chunk_id, engine=self._engine, models=self._models, limits=limits, lease_s=settings.lease_s,
                 progress=lambda: _end_if_silent(settings.lease_s + HANG_S),
+                before_write=lambda: _end_if_silent(MOST_WRITE_S),
             )  # fmt: skip
         except DatabaseUnreachableError as error:
             log.warning("chunk %s: %s", chunk_id, error)

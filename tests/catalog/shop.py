@@ -4,6 +4,7 @@ Goes through the catalog's own functions, as enqueueing and the workers do.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
@@ -14,10 +15,12 @@ from sqlalchemy.orm import Session
 
 from catalog.chunks import ChunkFiller, Lease, claim_chunk, waiting_images
 from catalog.database import reading, writing
+from catalog.derivation import Derived
 from catalog.model_versions import ATTRIBUTE, LabelEntry, import_model_version, load_label_set, promote
-from catalog.models import Chunk, Image, Label, Product, Tag
+from catalog.models import Chunk, Image, Label, ModelVersion, Product, Tag
 from catalog.overviews import Part, count_products
 from catalog.predictions import Outcome, write_outcomes
+from catalog.promotions import make_current
 from catalog.queries import fetch_tag
 from catalog.registering import BatchCounts, ImageFile, register_images, register_source
 from catalog.runs import RunCounts, close_enqueueing, finish_runs, start_run
@@ -73,11 +76,20 @@ class Shop:
         with writing(self.engine) as session:
             model = import_model_version(
                 session, name=name, attribute=ATTRIBUTE, sha256=hashlib.sha256(name.encode()).hexdigest(),
-                manifest='{"labels": []}', artifact=b"net", labels=labels, now=NOW,
+                manifest=manifest_of(labels), artifact=b"net", labels=labels, now=NOW,
             )  # fmt: skip
             if current:
                 promote(session, model, attribute=ATTRIBUTE, by="anna", now=NOW)
             return model
+
+    def promote(
+        self, model: int, *, mapping: Mapping[str, str] | None = None, by: str = "anna", now: datetime = NOW
+    ) -> Derived:
+        """Make a model version the current one, with the tags that follow."""
+        with writing(self.engine) as session:
+            derived = make_current(session, session.get_one(ModelVersion, model), mapping=mapping, by=by, now=now)
+        self.model = model
+        return derived
 
     def enqueue(
         self,
@@ -85,10 +97,11 @@ class Shop:
         root: str = "/photos",
         chunk_size: int = 256,
         model: int | None = None,
+        trial: bool = False,
         now: datetime = NOW,
     ) -> int:
         """The id of a run over these files, its images waiting in chunks."""
-        run_id, _ = self.enqueue_counting(*files, root=root, chunk_size=chunk_size, model=model, now=now)
+        run_id, _ = self.enqueue_counting(*files, root=root, chunk_size=chunk_size, model=model, trial=trial, now=now)
         return run_id
 
     def enqueue_counting(
@@ -97,12 +110,13 @@ class Shop:
         root: str = "/photos",
         chunk_size: int = 256,
         model: int | None = None,
+        trial: bool = False,
         now: datetime = NOW,
     ) -> tuple[int, BatchCounts]:
         """The id of a run over these files, and what registering them came to."""
         model = model or self.model
         with writing(self.engine) as session:
-            run_id = start_run(session, kind="tag", paths=[root], model_version_id=model, now=now)
+            run_id = start_run(session, kind="tag", paths=[root], model_version_id=model, trial=trial, now=now)
             source_id = register_source(session, root=root, manifest="", sku_pattern=None, now=now)
             filler = ChunkFiller(run_id=run_id, queue="fresh", chunk_size=chunk_size, now=now)
             counts = register_images(
@@ -189,6 +203,13 @@ class Shop:
     def count(self, table: type[Any]) -> int:
         with reading(self.engine) as session:
             return len(session.scalars(select(table)).all())
+
+
+def manifest_of(labels: Sequence[LabelEntry]) -> str:
+    """The part of a manifest that the catalog reads."""
+    parents = [{"name": entry.name, "threshold": entry.threshold} for entry in labels if entry.kind == "parent"]
+    outputs = [{"name": entry.name, "threshold": entry.threshold} for entry in labels if entry.kind != "parent"]
+    return json.dumps({"labels": outputs, "parents": parents})
 
 
 def outcome_of(image_id: int, product_id: int, found: object, content: str) -> Outcome:

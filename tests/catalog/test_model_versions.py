@@ -14,7 +14,7 @@ from catalog.model_versions import (
     read_artifact,
 )  # fmt: skip
 from catalog.models import Label, ModelVersion
-from tests.catalog.shop import LABELS, NOW, Shop
+from tests.catalog.shop import LABELS, NOW, SURE_SHIRT, Shop, manifest_of
 
 
 def current(shop: Shop) -> str | None:
@@ -27,7 +27,7 @@ def test_a_bundle_becomes_a_version_with_its_labels_in_the_order_of_the_vector(s
     with reading(shop.engine) as session:
         labels = load_label_set(session, shop.model)
         names = [session.get_one(Label, output.label_id).name for output in labels.outputs]
-        assert read_artifact(session, shop.model) == ('{"labels": []}', b"net")
+        assert read_artifact(session, shop.model) == (manifest_of(LABELS), b"net")
     assert names == ["Shirt", "Coat", "Boot", "Sandal", "other"]
     assert [output.threshold for output in labels.outputs] == [0.8, 0.8, 0.7, 0.7, 0.5]
     assert [output.is_other for output in labels.outputs] == [False, False, False, False, True]
@@ -83,3 +83,13 @@ def test_versions_are_found_by_name_and_listed(shop: Shop) -> None:
             ("tiny-1", True),
             ("tiny-2", False),
         ]
+
+
+def test_the_list_says_which_version_is_current_which_was_and_what_each_has_predicted(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": SURE_SHIRT})
+    shop.promote(shop.add_model("tiny-2", current=False))
+    shop.add_model("tiny-3", current=False)
+    shop.tag({"a.jpg": SURE_SHIRT})
+    with reading(shop.engine) as session:
+        rows = [(r["name"], r["current"], r["previous"], r["predictions"]) for r in list_model_versions(session)]
+    assert rows == [("tiny-1", False, True, 2), ("tiny-2", True, False, 1), ("tiny-3", False, False, 0)]

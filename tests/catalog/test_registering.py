@@ -5,7 +5,6 @@ from sqlalchemy import Engine, select, text, update
 
 from catalog.chunks import ChunkFiller
 from catalog.database import reading, writing
-from catalog.model_versions import promote
 from catalog.models import Chunk, Image, Product, Run, Source, Tag
 from catalog.registering import (
     PERMANENT_FAILURES,
@@ -217,9 +216,8 @@ def test_a_model_that_is_rolled_back_to_has_its_tags_again_without_inference(sho
     shop.model = shop.add_model("tiny-2")
     shop.tag({"a.jpg": SURE_BOOT})
     assert shop.shown("a")["tag"] == "Boot"
-    with writing(shop.engine) as session:
-        promote(session, first, attribute="category", by="anna", now=later(5))
-    shop.model = first
+    shop.promote(first, now=later(5))
+    assert shop.shown("a")["tag"] == "Shirt"
     _, counts = shop.enqueue_counting(photo("a.jpg"), now=later(6))
     assert counts == BatchCounts(due=0, unchanged=1, waiting=0)
     assert shop.shown("a")["tag"] == "Shirt"

@@ -4,8 +4,11 @@ from sqlalchemy.exc import DBAPIError
 
 from catalog.database import reading, writing
 from catalog.errors import CatalogError
-from catalog.models import Promotion, TagEvent
+from catalog.models import ModelVersion, Promotion, TagEvent, ThresholdChange
 from catalog.people import confirm_tag, correct_tag, reject_label
+from catalog.predictions import Outcome
+from catalog.tags import recompute_tags
+from catalog.thresholds import set_thresholds
 from tests.catalog.shop import (
     SOME_TOP,
     SURE_BOOT,
@@ -15,6 +18,7 @@ from tests.catalog.shop import (
     Shop,
     later,
     photo,
+    product_id,
 )
 
 
@@ -127,11 +131,17 @@ def test_an_unknown_sku_and_an_unknown_label_get_one_line(shop: Shop) -> None:
             correct_tag(session, "a", "boot", by="anna", now=later(1))
 
 
-@pytest.mark.parametrize("table", ["tag_event", "promotion"])
+@pytest.mark.parametrize("table", ["tag_event", "promotion", "threshold_change"])
 def test_history_is_append_only_in_the_database_itself(shop: Shop, table: str) -> None:
     shop.tag({"a.jpg": SURE_SHIRT})
-    model: type[TagEvent] | type[Promotion] = TagEvent if table == "tag_event" else Promotion
-    column = "changed_by" if table == "tag_event" else "promoted_by"
+    with writing(shop.engine) as session:
+        version = session.get_one(ModelVersion, shop.model)
+        set_thresholds(session, version, {"Coat": 0.5}, by="anna", now=later(1))
+    models: dict[str, type[TagEvent | Promotion | ThresholdChange]] = {
+        "tag_event": TagEvent, "promotion": Promotion, "threshold_change": ThresholdChange,
+    }  # fmt: skip
+    model = models[table]
+    column = "promoted_by" if table == "promotion" else "changed_by"
     for statement in (update(model).values({column: "mallory"}), delete(model)):
         with pytest.raises(DBAPIError, match=f"{table} is append-only"), writing(shop.engine) as session:
             session.execute(statement)
@@ -168,8 +178,6 @@ def test_a_rolled_back_model_is_heard_again(shop: Shop) -> None:
         first = session.scalars(select(Promotion.model_version_id).order_by(Promotion.id).limit(1)).one()
         session.add(Promotion(attribute="category", model_version_id=first, promoted_by="anna", promoted_at=later(9)))
     with writing(shop.engine) as session:
-        from catalog.tags import recompute_tags
-
         recompute_tags(session, [shop.tag_row("a").product_id], model_version_id=first, run_id=None, now=later(10))
     assert (shop.shown("a")["tag"], shop.shown("a")["model"]) == ("Shirt", "tiny-1")
     assert [event[1] for event in events_of(shop)] == ["Shirt", "Coat", "Shirt"]
@@ -181,3 +189,61 @@ def test_a_model_writing_the_same_tag_again_is_no_event(shop: Shop) -> None:
     shop.tag({"a.jpg": SURE_SHIRT})
     assert len(events_of(shop)) == 1
     assert shop.shown("a")["model"] == "tiny-2"
+
+
+def test_an_older_models_tag_stands_until_the_newer_one_has_seen_as_many_images(shop: Shop) -> None:
+    shop.tag({"a_1.jpg": SURE_SHIRT, "a_2.jpg": SURE_SHIRT})
+    before = shop.tag_row("a")
+    shop.promote(shop.add_model("tiny-2", current=False))
+    shop.enqueue(photo("a_1.jpg"), photo("a_2.jpg"), chunk_size=1, now=later(60))
+    for tag, model in (("Shirt", "tiny-1"), ("Coat", "tiny-2")):
+        lease = shop.claim()
+        shop.write(lease, shop.outcomes(lease, {"a_1.jpg": SURE_COAT, "a_2.jpg": SURE_COAT}), now=later(70))
+        assert (shop.shown("a")["tag"], shop.shown("a")["model"]) == (tag, model)
+        if tag == "Shirt":
+            row = shop.tag_row("a")
+            assert (row.model_at, row.model_run_id) == (before.model_at, before.model_run_id)
+    assert [event[1] for event in events_of(shop)] == ["Shirt", "Coat"], "and nothing in between"
+
+
+def test_a_photo_that_cannot_be_read_by_the_run_of_a_newer_model_takes_no_tag_with_it(shop: Shop) -> None:
+    shop.tag({"a_1.jpg": SURE_SHIRT, "a_2.jpg": SURE_SHIRT})
+    shop.promote(shop.add_model("tiny-2", current=False))
+    shop.enqueue(photo("a_1.jpg"), photo("a_2.jpg"), chunk_size=1)
+    lease = shop.claim()
+    [outcome] = shop.outcomes(lease, {"a_1.jpg": SURE_COAT})
+    away = Outcome(outcome.image_id, outcome.product_id, None, failure=("missing", "no such file"))
+    shop.write(lease, [away])
+    assert shop.shown("a")["tag"] == "Shirt"
+
+
+def test_whose_word_a_product_hears_does_not_depend_on_the_products_beside_it(shop: Shop) -> None:
+    first = shop.model
+    shop.tag({"a_1.jpg": SURE_SHIRT, "a_2.jpg": SURE_SHIRT})
+    second = shop.add_model("tiny-2")
+    shop.enqueue(photo("b_1.jpg"), photo("b_2.jpg"), model=second)
+    shop.work({"b_1.jpg": SURE_COAT, "b_2.jpg": SURE_COAT})
+    # The first model has seen more of b than the third, as it has of a; but b's word was never its own.
+    shop.enqueue(photo("b_1.jpg"), photo("b_2.jpg"), model=first, trial=True)
+    shop.work({"b_1.jpg": SURE_BOOT, "b_2.jpg": SURE_BOOT})
+    third = shop.add_model("tiny-3")
+    with writing(shop.engine) as session:
+        ids = [product_id(session, sku) for sku in "ab"]
+        recompute_tags(session, ids, model_version_id=third, run_id=None, now=later(9))
+    assert [shop.shown(sku)["tag"] for sku in "ab"] == ["Shirt", "Coat"]
+
+
+def test_a_late_chunk_of_an_older_model_leaves_what_a_promotion_derived(shop: Shop) -> None:
+    old = shop.model
+    shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": SURE_SHIRT})
+    new = shop.add_model("tiny-2", current=False)
+    shop.enqueue(photo("a.jpg"), model=new, trial=True)
+    shop.work({"a.jpg": SURE_COAT})
+    shop.enqueue(photo("a.jpg", size=200), photo("b.jpg", size=200), model=old)  # touched, of the same content
+    late = shop.claim()
+    outcomes = shop.outcomes(late, {"a.jpg": None, "b.jpg": None})
+    assert shop.promote(new).changed == 1
+    shop.write(late, outcomes, now=later(90))
+    assert [(shop.shown(sku)["tag"], shop.shown(sku)["model"]) for sku in "ab"] == [
+        ("Coat", "tiny-2"), ("Shirt", "tiny-1"),
+    ]  # fmt: skip

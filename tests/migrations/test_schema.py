@@ -6,12 +6,13 @@ import pytest
 from alembic import command
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, inspect, select, text
 
 from catalog.database import open_engine, reading, writing
-from catalog.models import Base
+from catalog.models import Base, Image, ModelVersion, Run
 from catalog.people import undo_word
 from catalog.taxonomy import set_categories
+from catalog.thresholds import list_thresholds, set_thresholds
 from catalog.views import VIEWS, create_views, drop_views
 from migrations.schema import (
     SchemaError,
@@ -231,3 +232,44 @@ def test_two_upgrades_at_once_both_end_well(empty_engine: Engine) -> None:
     assert {after for _, after in found} == {newest_revision()}
     assert names_of(empty_engine) == ({*Base.metadata.tables, "alembic_version"}, set(VIEWS))
     require_newest(empty_engine)
+
+
+def test_a_catalog_with_runs_and_predictions_gets_trials_and_thresholds(
+    empty_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:  # the schema as it was, without the views of today
+        patch.setattr("catalog.views.VIEWS", {})
+        patch.setattr("migrations.schema.command.upgrade", lambda config, _, up=command.upgrade: up(config, "0002"))
+        upgrade_schema(empty_engine)
+    with writing(empty_engine) as session:
+        kind = "BLOB" if empty_engine.dialect.name == "sqlite" else "bytea"
+        for statement in MODELS_OF_REVISION_2:
+            session.connection().exec_driver_sql(statement.replace("{bytes}", kind))
+
+    assert upgrade_schema(empty_engine) == ("0002", newest_revision())
+
+    assert differences(empty_engine) == []
+    with writing(empty_engine) as session:
+        assert session.scalars(select(Run.trial)).all() == [False]
+        assert session.scalars(select(Image.content_hash)).all() == [b"0123456789abcdef", None]
+        version = session.get_one(ModelVersion, 1)
+        set_thresholds(session, version, {"Coat": 0.5}, by="anna", now=NOW)
+        assert [(row["label"], row["threshold"], row["default"]) for row in list_thresholds(session, version)] == [
+            ("Coat", 0.5, 0.8)
+        ]
+
+
+MODELS_OF_REVISION_2 = (
+    "INSERT INTO label (id, name) VALUES (1, 'Coat')",
+    "INSERT INTO model_version (id, name, attribute, sha256, manifest, imported_at) VALUES (1, 'm', 'category', 'x',"
+    """ '{"labels": [{"name": "Coat", "threshold": 0.8}], "parents": []}', '2026-01-31 12:00:00')""",
+    "INSERT INTO model_label (model_version_id, label_id, kind, position, threshold) VALUES (1, 1, 'label', 0, 0.8)",
+    "INSERT INTO source (id, root, manifest, registered_at) VALUES (1, '/photos', '', '2026-01-31 12:00:00')",
+    "INSERT INTO product (id, sku, registered_at) VALUES (1, 'a', '2026-01-31 12:00:00')",
+    "INSERT INTO run (id, kind, paths, model_version_id, state, created_at, touched_at, images, products, unchanged,"
+    " skipped, due, classified, reused, tagged, review, failed) VALUES (1, 'tag', '[]', 1, 'running',"
+    " '2026-01-31 12:00:00', '2026-01-31 12:00:00', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
+    "INSERT INTO image (id, source_id, key, product_id, size_bytes, modified_ns, content_hash, run_id, registered_at)"
+    " VALUES (1, 1, 'a.jpg', 1, 1, 1, CAST('0123456789abcdef' AS {bytes}), 1, '2026-01-31 12:00:00'),"
+    " (2, 1, 'b.jpg', 1, 1, 1, NULL, 1, '2026-01-31 12:00:00')",
+)

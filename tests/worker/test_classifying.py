@@ -245,3 +245,14 @@ def test_the_two_models_used_last_are_kept(sqlite_url: str, tmp_path: Path) -> N
     assert bundle.sha256 == shipped_bundle().sha256
     assert models.load(engine, model_version_id)[1] is classifier
     engine.dispose()
+
+
+def test_a_write_is_announced_since_it_may_wait_long(catalog_engine: Engine, tmp_path: Path) -> None:
+    enqueue_paths(catalog_engine, draw_folder(tmp_path / "photos", 4))
+    told: list[str] = []
+    for chunk_id in pending_chunks(catalog_engine):
+        classify_chunk(
+            chunk_id, engine=catalog_engine, models=MODELS, limits=LIMITS, lease_s=30,
+            progress=lambda: told.append("progress"), before_write=lambda: told.append("write"),
+        )  # fmt: skip
+    assert told == ["progress", "write", "progress"]

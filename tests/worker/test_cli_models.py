@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import subprocess
 from pathlib import Path
 
 from tests.worker.command_line import CommandLine
@@ -40,15 +41,16 @@ def test_a_model_is_imported_promoted_used_and_rolled_back(command_line: Command
     ]  # fmt: skip
     assert {row["model"] for row in command_line.rows("find") if row["source"] == "model"} <= {"second"}
 
-    assert command_line.run("models", "rollback").returncode == 0
-    current = {row["name"]: row["current"] for row in command_line.rows("models", "list")}
-    assert current == {shipped: True, "second": False}
-    # What the first model said is still there: nothing is classified again.
-    done = command_line.run("tag", "--json", photos)
-    assert json.loads(done.stdout)["unchanged"] == 6
-    # But the tags are the first model's again.
+    done = command_line.run("models", "rollback")
+    assert done.returncode == 0, done.stderr
+    # The tags are the first model's again, at once and without inference: what it said is still there.
+    assert f"{shipped} is the current model: 3 products judged by what it has predicted, 0 changed" in done.stderr
     assert {row["model"] for row in command_line.rows("find") if row["source"] == "model"} <= {shipped}
     assert command_line.ask("SELECT DISTINCT model_version_id FROM tag") == [(1,)]
+    current = {row["name"]: row["current"] for row in command_line.rows("models", "list")}
+    assert current == {shipped: True, "second": False}
+    done = command_line.run("tag", "--json", photos)
+    assert json.loads(done.stdout)["unchanged"] == 6
 
 
 def test_another_bundle_of_a_known_name_and_a_net_that_does_not_run_are_refused(
@@ -81,3 +83,89 @@ def test_evaluate_gives_one_object_without_a_catalog(command_line: CommandLine, 
     (text,) = done.stdout.splitlines()
     assert json.loads(text)["images"] == 2
     assert not (command_line.home / "catalog.db").exists()
+
+
+def one_line(done: subprocess.CompletedProcess[str], words: str) -> None:
+    """Wrong input: exit code 2, and one line that says so."""
+    assert done.returncode == 2, done.stderr
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_a_challenger_is_tried_compared_promoted_under_a_mapping_and_given_thresholds(
+    command_line: CommandLine, tmp_path: Path
+) -> None:
+    shipped = shipped_bundle().manifest
+    photos = draw_folder(tmp_path / "photos", 6)
+    assert command_line.tag(photos)["images"] == 6
+    sneaker = next(label for label in shipped.labels if label.name == "Sneaker")
+    labels = tuple(dataclasses.replace(e, name="Trainers") if e is sneaker else e for e in shipped.labels)
+    write_bundle(
+        pack_bundle(dataclasses.replace(shipped, name="ours", labels=labels), shipped_bundle().artifact),
+        tmp_path / "ours",
+    )
+    assert command_line.run("models", "import", tmp_path / "ours").returncode == 0
+    before = command_line.rows("find")
+
+    one_line(
+        command_line.run("models", "compare", "ours"),
+        "ours has predicted nothing in this catalog: `hangtag retag --model ours` lets it",
+    )
+    one_line(command_line.run("retag", "--model", shipped.name), "is the current model")
+    done = command_line.run("retag", "--model", "ours")
+    assert done.returncode == 0, done.stderr
+    assert "ours has predicted 6 images, 0 of them before; 0 failed; no tag was changed" in done.stderr
+    assert json.loads(command_line.run("retag", "--model", "ours", "--json").stdout)["unchanged"] == 6
+    assert command_line.rows("find") == before
+    (found,) = command_line.rows("models", "compare", "ours")
+    assert (found["model"], found["challenger"]) == (shipped.name, "ours")
+    assert (found["products"], found["same"], found["lacking"], found["changes"]) == (3, 3, 0, [])
+    done = command_line.run("models", "compare", shipped.name, "ours")
+    assert done.returncode == 0, done.stderr
+    assert "agreement" in done.stdout
+    listed = {row["name"]: (row["current"], row["previous"], row["predictions"])
+              for row in command_line.rows("models", "list")}  # fmt: skip
+    assert listed == {shipped.name: (True, False, 6), "ours": (False, False, 6)}
+
+    one_line(command_line.run("models", "promote", "ours"), "ours has labels that the catalog does not know: Trainers.")
+    (tmp_path / "mapping.csv").write_text("label,catalog_label\nTrainers,Sneakers\n")
+    mapping = ("--mapping", tmp_path / "mapping.csv")
+    one_line(command_line.run("models", "promote", "ours", *mapping), "the catalog has no label 'Sneakers'")
+    one_line(command_line.run("models", "promote", "ours", "--mapping", "nope.csv"), "nope.csv: No such file")
+    (tmp_path / "mapping.csv").write_text("label,catalog_label\nTrainers,Sneaker\n")
+    done = command_line.run("models", "promote", "ours", *mapping, "--by", "anna")
+    assert done.returncode == 0, done.stderr
+    assert "ours is the current model: 3 products judged by what it has predicted" in done.stderr
+    assert command_line.ask("SELECT DISTINCT model_version.name FROM tag JOIN model_version"
+                            " ON model_version.id = tag.model_version_id") == [("ours",)]  # fmt: skip
+
+    rows = {row["label"]: row for row in command_line.rows("models", "thresholds")}
+    assert (rows["Sneaker"]["kind"], rows["Sneaker"]["default"]) == ("label", sneaker.threshold)
+    assert rows["Footwear"]["kind"] == "parent"
+    assert not {"Trainers", "other"} & rows.keys()
+    one_line(command_line.run("models", "thresholds", "--set", "Bags=high"), "write LABEL=NUMBER")
+    one_line(command_line.run("models", "thresholds", "--set", "Bagz=0.5"), "has no label or parent 'Bagz'; it has: ")
+    one_line(command_line.run("models", "thresholds", "--set", "Bag=2"), "a threshold is a number from 0 to 1, not 2")
+    everything = [word for name in rows for word in ("--set", f"{name}=1")]
+    done = command_line.run("models", "thresholds", *everything, "--by", "anna", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "3 were judged again" in done.stderr
+    assert {(row["threshold"], row["changed_by"]) for row in map(json.loads, done.stdout.splitlines())} == {
+        (1.0, "anna")
+    }
+    assert not any(row["tag"] for row in command_line.rows("find")), "nothing is as sure as that"
+    assert command_line.run("models", "thresholds", "ours", "--reset").returncode == 0
+    after = command_line.rows("find")
+    assert [row["tag"] for row in after] == [row["tag"] for row in before]
+
+
+def test_promoting_a_third_model_deletes_what_the_first_one_said(command_line: CommandLine, tmp_path: Path) -> None:
+    assert command_line.tag(draw_folder(tmp_path / "photos", 4))["images"] == 4
+    for name in ("second", "third"):
+        assert command_line.run("models", "import", bundle_named(tmp_path, name)).returncode == 0
+        assert command_line.run("retag", "--model", name).returncode == 0
+        done = command_line.run("models", "promote", name)
+        assert done.returncode == 0, done.stderr
+    assert "4 predictions of older model versions, which no tag refers to, are deleted" in done.stderr
+    assert [row["predictions"] for row in command_line.rows("models", "list")] == [0, 4, 4]

@@ -1,0 +1,58 @@
+"""Letting a model version predict that is not promoted: images that were classified before, into chunks of its own run.
+
+Looks at no folder and registers nothing. What waits for another run stays there, and a later run takes out of these
+chunks what it needs itself.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import bindparam, exists, func, select, update
+from sqlalchemy.orm import Session
+
+from catalog.chunks import ChunkFiller
+from catalog.models import Image, Prediction
+from catalog.registering import BatchCounts
+from catalog.runs import touch_run
+
+
+@dataclass(frozen=True, slots=True)
+class TrialBatch:
+    """What some images came to, and the id of the last one."""
+
+    counts: BatchCounts
+    last_id: int
+
+
+def queue_images(
+    session: Session, *, model_version_id: int, filler: ChunkFiller, after: int, batch: int, now: datetime
+) -> TrialBatch | None:
+    """Look at the next `batch` images after the id `after`, and put those into chunks that the model has not seen.
+
+    Returns None where there are no more.
+    """
+    looked_at = session.scalars(select(Image.id).where(Image.id > after).order_by(Image.id).limit(batch)).all()
+    if not looked_at:
+        return None
+    seen = exists().where(
+        Prediction.content_hash == Image.content_hash, Prediction.model_version_id == model_version_id
+    )
+    classified = (
+        Image.id.between(looked_at[0], looked_at[-1]) & Image.content_hash.is_not(None) & Image.failure_code.is_(None)
+    )
+    due = session.scalars(
+        select(Image.id).where(classified, ~seen, Image.chunk_id.is_(None)).order_by(Image.id).with_for_update()
+    ).all()
+    unchanged = session.scalars(select(func.count()).select_from(Image).where(classified, seen)).one()
+    places = filler.place(session, len(due))
+    if due:
+        statement = (
+            update(Image)
+            .where(Image.__table__.c.id == bindparam("b_id"))
+            .values(run_id=filler.run_id, chunk_id=bindparam("b_chunk"))
+        )
+        rows = [{"b_id": id_, "b_chunk": chunk_id} for id_, chunk_id in zip(due, places, strict=True)]
+        session.connection().execute(statement, rows)
+    counts = BatchCounts(due=len(due), unchanged=unchanged, waiting=0)
+    touch_run(session, filler.run_id, images=counts.due + unchanged, unchanged=unchanged, due=counts.due, now=now)
+    return TrialBatch(counts, looked_at[-1])

@@ -1,0 +1,123 @@
+import tracemalloc
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from catalog import derivation
+from catalog.comparison import compare_versions
+from catalog.database import reading, writing
+from catalog.errors import CatalogError
+from catalog.models import ModelVersion, Tag
+from catalog.people import confirm_tag, correct_tag, reject_label
+from catalog.thresholds import set_thresholds
+from tests.catalog.shop import SOME_TOP, SURE_BOOT, SURE_COAT, SURE_SHIRT, UNSURE, Shop, later, photo
+
+
+def try_model(shop: Shop, found: dict[str, object], name: str = "tiny-2") -> int:
+    """A model version that said these, and was not promoted."""
+    model = shop.add_model(name, current=False)
+    shop.enqueue(*(photo(key) for key in found), model=model, trial=True)
+    shop.work(found)
+    return model
+
+
+def compare(shop: Shop, challenger: int) -> dict[str, Any]:
+    with reading(shop.engine) as session:
+        versions = [session.get_one(ModelVersion, id_) for id_ in (shop.model, challenger)]
+        return compare_versions(session, *versions)
+
+
+def test_products_are_compared_by_what_would_be_shown(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(derivation, "PAGE", 2)
+    keys = [f"{letter}.jpg" for letter in "abcdef"]
+    shop.tag(dict(zip(keys, (SURE_SHIRT, SURE_SHIRT, SURE_COAT, SOME_TOP, SURE_BOOT, UNSURE), strict=True)))
+    said = dict(zip(keys[:5], (SURE_COAT, SURE_COAT, SURE_COAT, UNSURE, SURE_SHIRT), strict=True))
+    challenger = try_model(shop, dict(said))
+    found = compare(shop, challenger)
+    assert (found["model"], found["challenger"]) == ("tiny-1", "tiny-2")
+    assert (found["products"], found["same"], found["agreement"], found["lacking"]) == (5, 1, 0.2, 1)
+    assert found["changes"] == [
+        {"from": "Shirt", "to": "Coat", "products": 2},
+        {"from": "Boot", "to": "Shirt", "products": 1},
+        {"from": "Tops", "to": None, "products": 1},
+    ]
+    before = {sku: shop.shown(sku)["tag"] for sku in "abcdef"}
+    shop.promote(challenger)
+    after = {sku: shop.shown(sku)["tag"] for sku in "abcdef"}
+    assert sum(before[sku] != after[sku] for sku in before) == 4, "as was said"
+
+
+def test_the_thresholds_of_now_and_rejected_labels_are_heeded(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": SURE_SHIRT})
+    challenger = try_model(shop, {"a.jpg": SOME_TOP, "b.jpg": SURE_COAT})
+    with writing(shop.engine) as session:
+        set_thresholds(session, session.get_one(ModelVersion, challenger), {"Shirt": 0.5}, by="anna", now=later(9))
+        reject_label(session, "b", "Coat", by="anna", now=later(9))
+    found = compare(shop, challenger)
+    assert found["changes"] == [{"from": "Shirt", "to": None, "products": 1}]
+
+
+def test_both_are_measured_on_what_people_said(shop: Shop) -> None:
+    skus = "abcdef"
+    keys = [f"{sku}.jpg" for sku in skus]
+    shop.tag(dict(zip(keys, (SURE_SHIRT, SURE_COAT, SOME_TOP, UNSURE, SOME_TOP, SURE_BOOT), strict=True)))
+    challenger = try_model(shop, dict(zip(keys, (SURE_SHIRT,) * 6, strict=True)))
+    with writing(shop.engine) as session:
+        confirm_tag(session, "a", by="anna", now=later(9))
+        for sku in "bcd":
+            correct_tag(session, sku, "Shirt", by="anna", now=later(9))
+        confirm_tag(session, "e", by="anna", now=later(9))  # the parent, and nothing finer
+    found = compare(shop, challenger)
+    first, second = found["accuracy"]
+    assert first == {"model": "tiny-1", "products": 5, "right": 2, "wrong": 1, "parent_only": 1, "nothing": 1}
+    assert second == {"model": "tiny-2", "products": 5, "right": 5, "wrong": 0, "parent_only": 0, "nothing": 0}
+    assert found["changes"] == [{"from": "Boot", "to": "Shirt", "products": 1}], "people's words stay"
+
+
+def test_a_product_of_which_the_challenger_has_seen_less_is_lacking(shop: Shop) -> None:
+    shop.tag({"a_1.jpg": SURE_SHIRT, "a_2.jpg": SURE_SHIRT, "b.jpg": SURE_SHIRT})
+    challenger = try_model(shop, {"a_1.jpg": SURE_COAT, "b.jpg": SURE_COAT})
+    found = compare(shop, challenger)
+    assert (found["products"], found["lacking"]) == (1, 1)
+    shop.promote(challenger)
+    assert (shop.shown("a")["tag"], shop.shown("b")["tag"]) == ("Shirt", "Coat"), "as was said"
+
+
+def test_a_model_that_predicted_nothing_is_one_line_that_says_how(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT})
+    challenger = shop.add_model("tiny-2", current=False)
+    with pytest.raises(CatalogError, match=r"tiny-2 has predicted nothing .* `hangtag retag --model tiny-2`") as error:
+        compare(shop, challenger)
+    assert "\n" not in str(error.value)
+
+
+def test_memory_does_not_grow_with_the_catalog(sqlite_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(derivation, "PAGE", 50)
+    shop = sqlite_shop
+
+    def peak_of(keys: range) -> int:
+        found: dict[str, object] = {f"p{number}.jpg": SURE_SHIRT for number in keys}
+        shop.tag(found)
+        if keys.start == 0:
+            challengers.append(shop.add_model("tiny-2", current=False))
+        shop.enqueue(*(photo(key) for key in found), model=challengers[0], trial=True)
+        shop.work(found)
+        compare(shop, challengers[0])  # what is compiled once
+        tracemalloc.start()
+        assert compare(shop, challengers[0])["products"] == keys.stop
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return peak
+
+    challengers: list[int] = []
+    small = peak_of(range(100))
+    assert peak_of(range(100, 1000)) < 2 * small
+
+
+def test_comparing_writes_nothing(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT})
+    challenger = try_model(shop, {"a.jpg": SURE_COAT})
+    compare(shop, challenger)
+    with reading(shop.engine) as session:
+        assert session.scalars(select(Tag.model_version_id)).all() == [shop.model]

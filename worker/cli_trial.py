@@ -1,0 +1,41 @@
+"""`hangtag retag --model NAME`: what it waits for, and what it shows."""
+
+import json
+import sys
+import time
+
+import click
+
+from worker.errors import FAILED
+from worker.settings import Settings
+
+
+def try_model(settings: Settings, name: str, *, as_json: bool) -> None:
+    """Let a model version predict what was classified before, wait for it, and exit with the run's code."""
+    from catalog.database import reading
+    from catalog.overviews import count_images
+    from worker.cli_tag import check_redis, progress_bar, say, summarise, wait_until_done
+    from worker.trials import enqueue_trial
+
+    started = time.monotonic()
+    engine = settings.open_catalog()
+    check_redis(settings)
+    with reading(engine) as session:
+        images = count_images(session)
+    with progress_bar("looking") as show:
+        enqueued = enqueue_trial(
+            engine, name, chunk_size=settings.chunk_size, progress=lambda done: show(done, max(done, images), "")
+        )
+    wait_until_done(settings, engine, enqueued)
+    summary = summarise(engine, enqueued, seconds=time.monotonic() - started)
+    engine.dispose()
+    if as_json:
+        click.echo(json.dumps(summary))
+    else:
+        say(
+            f"{name} has predicted {summary['images'] - summary['failed']} images, {summary['unchanged']} of them"
+            f" before; {summary['failed']} failed; no tag was changed."
+            f" `hangtag models compare {name}` says what it would change"
+        )
+    if summary["failed"]:
+        sys.exit(FAILED)

@@ -7,17 +7,28 @@ done has none, so that the images still to do are always the rows that say so.
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import IntEnum
 
-from sqlalchemy import CursorResult, Update, insert, select, true, update
+from sqlalchemy import CursorResult, Update, insert, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from catalog.models import Chunk, Image, Prediction, Run, Source
+from catalog.runs import ENQUEUE_SILENCE_S
 
 # When a chunk's workers died this often without one image written in between, the image that was next is given up:
 # from the third attempt on it was alone, and decoded in a child of its own.
 MAX_ATTEMPTS = 6
+
+
+class Rank(IntEnum):
+    """Why the images of a chunk are due, in the order in which a run does them."""
+
+    NEW = 0
+    CHANGED = 1
+    FAILED = 2  # and may pass now
+    OUTDATED = 3  # tagged by another model version
 
 
 class LeaseLostError(Exception):
@@ -33,6 +44,8 @@ class Lease:
     model_version_id: int
     token: str
     attempt: int
+    rank: int = Rank.NEW
+    again: bool = False  # what the model has seen is classified all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,68 +61,74 @@ class WaitingImage:
 
 @dataclass
 class ChunkFiller:
-    """Hands out places in chunks of one run, so that sparse work still makes full chunks."""
+    """Hands out places in chunks of one run, so that sparse work still makes full chunks.
+
+    In the night's backlog each rank has chunks of its own, so that one goes before the other. What somebody waits for
+    is done as it is found, and its chunks are all of one rank.
+    """
 
     run_id: int
     queue: str
     chunk_size: int
     now: datetime
-    _open_id: int | None = None
-    _room: int = 0
+    _open: dict[Rank, tuple[int, int]] = field(default_factory=dict)  # chunk id and room
 
-    def place(self, session: Session, count: int) -> list[int]:
+    @property
+    def is_bulk(self) -> bool:
+        """Whether it is the night's backlog."""
+        return self.queue == "bulk"
+
+    def place(self, session: Session, count: int, rank: Rank = Rank.NEW) -> list[int]:
         """`count` chunk ids, one for each image; chunks are created as needed, or the last one filled up."""
+        rank = rank if self.is_bulk else Rank.NEW
         places: list[int] = []
         while count:
-            taken = min(count, self._room)
-            if not self._fill_up(session, taken):
-                taken = min(count, self.chunk_size)
-                self._create(session, taken)
-            assert self._open_id is not None
-            places += [self._open_id] * taken
+            chunk_id, room = self._open.get(rank, (0, 0))
+            taken = min(count, room)
+            if not taken or not _fill_up(session, chunk_id, taken):
+                taken, room = min(count, self.chunk_size), self.chunk_size
+                chunk_id = self._create(session, taken, rank)
+            self._open[rank] = chunk_id, room - taken
+            places += [chunk_id] * taken
             count -= taken
         return places
 
-    def _fill_up(self, session: Session, count: int) -> bool:
-        """Whether `count` images found room in the open chunk; a chunk that was claimed takes no more."""
-        if not count:
-            return False
-        statement = (
-            update(Chunk).where(Chunk.id == self._open_id, Chunk.state == "pending").values(images=Chunk.images + count)
-        )
-        if _changed_rows(session, statement) == 0:
-            self._room = 0
-            return False
-        self._room -= count
-        return True
-
-    def _create(self, session: Session, images: int) -> None:
+    def _create(self, session: Session, images: int, rank: Rank) -> int:
         statement = insert(Chunk).values(
-            run_id=self.run_id, queue=self.queue, state="pending", images=images, created_at=self.now
+            run_id=self.run_id, queue=self.queue, state="pending", images=images, created_at=self.now, rank=rank
         )
-        self._open_id = session.execute(statement.returning(Chunk.id)).scalar_one()
-        self._room = self.chunk_size - images
+        return session.execute(statement.returning(Chunk.id)).scalar_one()
+
+
+def _fill_up(session: Session, chunk_id: int, count: int) -> bool:
+    """Whether `count` images found room in a chunk; one that was claimed takes no more."""
+    statement = update(Chunk).where(Chunk.id == chunk_id, Chunk.state == "pending").values(images=Chunk.images + count)
+    return changed_rows(session, statement) > 0
 
 
 def claim_chunk(session: Session, chunk_id: int, *, lease_s: float, now: datetime) -> Lease | None:
-    """Take a pending chunk; None if it is leased, done or not there: a message is only a wake-up."""
+    """Take a pending chunk; None if it is leased, done or not there: a message is only a wake-up.
+
+    None too where its run is past its deadline.
+    """
     token = secrets.token_hex(16)
+    overdue = select(Run.id).where(Run.id == Chunk.run_id, Run.deadline_at <= now).exists()
     statement = (
         update(Chunk)
-        .where(Chunk.id == chunk_id, Chunk.state == "pending")
+        .where(Chunk.id == chunk_id, Chunk.state == "pending", ~overdue)
         .values(
             state="leased",
             token=token,
             attempts=Chunk.attempts + 1,
             lease_expires_at=now + timedelta(seconds=lease_s),
         )
-        .returning(Chunk.run_id, Chunk.attempts)
+        .returning(Chunk.run_id, Chunk.attempts, Chunk.rank)
     )
     row = session.execute(statement).one_or_none()
     if row is None:
         return None
-    model_version_id = session.scalars(select(Run.model_version_id).where(Run.id == row.run_id)).one()
-    return Lease(chunk_id, row.run_id, model_version_id, token, row.attempts)
+    run = session.execute(select(Run.model_version_id, Run.again).where(Run.id == row.run_id)).one()
+    return Lease(chunk_id, row.run_id, run.model_version_id, token, row.attempts, row.rank, run.again)
 
 
 def hold_lease(session: Session, lease: Lease, *, lease_s: float, now: datetime, images_written: bool = False) -> None:
@@ -126,7 +145,7 @@ def hold_lease(session: Session, lease: Lease, *, lease_s: float, now: datetime,
         .where(Chunk.id == lease.chunk_id, Chunk.token == lease.token)
         .values(lease_expires_at=now + timedelta(seconds=lease_s), attempts=1 if images_written else Chunk.attempts)
     )
-    if _changed_rows(session, statement) == 0:
+    if changed_rows(session, statement) == 0:
         raise LeaseLostError(f"chunk {lease.chunk_id}")
 
 
@@ -137,7 +156,7 @@ def finish_chunk(session: Session, lease: Lease) -> None:
         .where(Chunk.id == lease.chunk_id, Chunk.token == lease.token)
         .values(state="done", token=None, lease_expires_at=None)
     )
-    if _changed_rows(session, statement) == 0:
+    if changed_rows(session, statement) == 0:
         raise LeaseLostError(f"chunk {lease.chunk_id}")
 
 
@@ -174,7 +193,7 @@ def release_expired_leases(session: Session, *, now: datetime) -> int:
         .where(Chunk.id.in_(expired.with_for_update(skip_locked=True)))
         .values(state="pending", token=None, lease_expires_at=None, published_at=None)
     )
-    return _changed_rows(session, statement)
+    return changed_rows(session, statement)
 
 
 def release_all_leases(session: Session, *, on_purpose: bool = False) -> int:
@@ -194,22 +213,28 @@ def release_all_leases(session: Session, *, on_purpose: bool = False) -> int:
             attempts=Chunk.attempts - 1 if on_purpose else Chunk.attempts,
         )
     )
-    return _changed_rows(session, statement)
+    return changed_rows(session, statement)
 
 
 def take_unpublished(session: Session, *, queue: str, count: int, republish_all: bool, now: datetime) -> list[int]:
     """Up to `count` pending chunks of `queue` to publish, marked as published.
+
+    Of a backlog that is still being worked out only what is new, which goes first whatever else is found; the rest
+    follows in the order of ranks once all of it is known. One whose enqueueing was killed is published as it is.
 
     Args:
         republish_all: count published chunks too: the queue is empty, so their messages are lost or were
             received by a worker that died; a message too many is harmless.
     """
     wanted = true() if republish_all else Chunk.published_at.is_(None)
+    silent_since = now - timedelta(seconds=ENQUEUE_SILENCE_S)
     ids = session.scalars(
         select(Chunk.id)
+        .join(Run, Run.id == Chunk.run_id)
         .where(Chunk.state == "pending", Chunk.queue == queue, wanted)
+        .where(or_(Chunk.rank == Rank.NEW, Run.state != "enqueueing", Run.touched_at < silent_since))
         # Newest run first: somebody waits for it, while the rest of a large old one can wait a little longer.
-        .order_by(Chunk.published_at.asc().nulls_first(), Chunk.run_id.desc(), Chunk.id)
+        .order_by(Chunk.run_id.desc(), Chunk.rank, Chunk.published_at.asc().nulls_first(), Chunk.id)
         .limit(count)
     ).all()
     if ids:
@@ -231,7 +256,8 @@ def has_work(session: Session) -> bool:
     )
 
 
-def _changed_rows(session: Session, statement: Update) -> int:
+def changed_rows(session: Session, statement: Update) -> int:
+    """How many rows an UPDATE changed."""
     result = session.execute(statement)
     assert isinstance(result, CursorResult)
     return result.rowcount

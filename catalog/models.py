@@ -119,6 +119,11 @@ class Run(Base):
     tagged: Mapped[int] = mapped_column(default=0)
     review: Mapped[int] = mapped_column(default=0)
     failed: Mapped[int] = mapped_column(default=0)
+    gone: Mapped[int] = mapped_column(default=0, server_default="0")  # images that this run found no more
+    postponed: Mapped[int] = mapped_column(default=0, server_default="0")  # due, and not begun before the deadline
+    deadline_at: Mapped[datetime | None]  # after it nothing of the run is leased
+    again: Mapped[bool] = mapped_column(default=False, server_default=false())  # classify what the model has seen too
+    note: Mapped[str | None]  # what a person should know: sources that were away, much that vanished
 
 
 class Chunk(Base):
@@ -148,6 +153,7 @@ class Chunk(Base):
     lease_expires_at: Mapped[datetime | None]
     published_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
+    rank: Mapped[int] = mapped_column(default=0, server_default="0")  # catalog.chunks.Rank: what a run does first
 
 
 class Image(Base):
@@ -187,6 +193,8 @@ class Image(Base):
     run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))  # the last run that worked on it
     chunk_id: Mapped[int | None] = mapped_column(ForeignKey("chunk.id"))  # where it waits
     registered_at: Mapped[datetime]
+    gone_at: Mapped[datetime | None]  # when it was found no more in its source; None: it is present
+    retries: Mapped[int] = mapped_column(default=0, server_default="0")  # nights that tried a failure again in vain
 
 
 class Label(Base):

@@ -119,7 +119,7 @@ def list_failures(session: Session, parts: Sequence[Part], *, run_id: int, limit
         select(Source.root, Image.key.label("image"), Image.failure_code.label("code"),
                Image.failure_reason.label("reason"))
         .join(Source, Source.id == Image.source_id)
-        .where(_images_of(parts), Image.failure_code.is_not(None), Image.run_id == run_id)
+        .where(_images_of(parts), Image.failure_code.is_not(None), Image.gone_at.is_(None), Image.run_id == run_id)
         .order_by(Image.key)
         .limit(limit)
     )  # fmt: skip
@@ -129,5 +129,7 @@ def list_failures(session: Session, parts: Sequence[Part], *, run_id: int, limit
 def count_failures(session: Session, parts: Sequence[Part]) -> int:
     """How many images of these parts have failed and not passed since."""
     return session.scalars(
-        select(func.count()).select_from(Image).where(_images_of(parts), Image.failure_code.is_not(None))
+        select(func.count())
+        .select_from(Image)
+        .where(_images_of(parts), Image.failure_code.is_not(None), Image.gone_at.is_(None))
     ).one()

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, LargeBinary, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
-from catalog.chunks import Lease, finish_chunk, hold_lease
+from catalog.chunks import Lease, Rank, finish_chunk, hold_lease
 from catalog.database import join_writers
 from catalog.decisions import LabelSet
 from catalog.model_versions import current_model_version
@@ -63,7 +63,7 @@ def write_outcomes(
     join_writers(session)
     rows = _lock_rows(session, lease, outcomes)
     _insert_predictions(session, lease, outcomes, labels, now)
-    _finish_images(session, [outcome for outcome in outcomes if outcome.image_id in rows], now)
+    _finish_images(session, lease, [outcome for outcome in outcomes if outcome.image_id in rows], now)
     product_ids = {outcome.product_id for outcome in outcomes} | {product_id for _, product_id in rows.values()}
     if not _is_trial(session, lease):
         recompute_tags(session, product_ids, model_version_id=lease.model_version_id, run_id=lease.run_id, now=now)
@@ -114,11 +114,13 @@ def _insert_predictions(
             "predicted_at": now,
         }
     ordered = [rows[content_hash] for content_hash in sorted(rows)]
-    upsert(session, Prediction, ordered, keys=("content_hash", "model_version_id"), update=())
+    # Of two workers that classified the same content the first one's word stands, unless it was asked for again.
+    columns = ("probabilities", "label_id", "confidence", "predicted_at") if lease.again else ()
+    upsert(session, Prediction, ordered, keys=("content_hash", "model_version_id"), update=columns)
 
 
-def _finish_images(session: Session, outcomes: Sequence[Outcome], now: datetime) -> None:
-    """Take the images out of their chunk."""
+def _finish_images(session: Session, lease: Lease, outcomes: Sequence[Outcome], now: datetime) -> None:
+    """Take the images out of their chunk. What a night tried again in vain is counted; all else begins anew."""
     table = Image.__table__
     updates = [
         {
@@ -127,6 +129,7 @@ def _finish_images(session: Session, outcomes: Sequence[Outcome], now: datetime)
             "b_code": outcome.failure[0] if outcome.failure else None,
             "b_reason": outcome.failure[1] if outcome.failure else None,
             "b_failed_at": now if outcome.failure else None,
+            "b_counts": int(outcome.failure is not None and lease.rank == Rank.FAILED),
         }
         for outcome in sorted(outcomes, key=lambda outcome: outcome.image_id)
     ]
@@ -139,6 +142,7 @@ def _finish_images(session: Session, outcomes: Sequence[Outcome], now: datetime)
                 failure_code=bindparam("b_code"),
                 failure_reason=bindparam("b_reason"),
                 failed_at=bindparam("b_failed_at"),
+                retries=(Image.retries + 1) * bindparam("b_counts"),
                 chunk_id=None,
             )
         )

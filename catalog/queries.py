@@ -71,7 +71,7 @@ def find(
         CatalogError: no such tag or model version, or a bad cursor.
     """
     after = read_cursor("find", cursor)
-    label_ids = _label_ids(session, tag)
+    label_ids = label_ids_of(session, tag)
     conditions = _tag_conditions(session, source=source, model=model, sku=sku, since=since, review=review)
     bounds = [] if confidence_from is None else [Tag.confidence >= confidence_from]
     bounds += [] if confidence_to is None else [Tag.confidence <= confidence_to]
@@ -132,7 +132,7 @@ def matches_pattern(session: Session, column: InstrumentedAttribute[str], patter
     return column.like(pattern.replace("*", "%").replace("?", "_"), escape="\\")
 
 
-def _label_ids(session: Session, tag: str | None) -> list[int]:
+def label_ids_of(session: Session, tag: str | None) -> list[int]:
     """The ids that a tag stands for: the labels of this name, and those they are the parents of; all without one."""
     if tag is None:
         return list(session.scalars(select(Label.id).order_by(Label.id)))

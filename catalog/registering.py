@@ -5,60 +5,52 @@ the rows. A batch is one transaction; images and the chunks they wait in are com
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from operator import itemgetter
-from typing import NamedTuple
 
-from sqlalchemy import bindparam, case, or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
-from catalog.chunks import ChunkFiller
+from catalog.chunks import ChunkFiller, Rank
 from catalog.database import join_writers
-from catalog.models import Image, Prediction, Product, Run, Source
+from catalog.due import ImageFile, KnownImage, Question, SortedFiles, sort_files
+from catalog.models import Image, Product, Run, Source
+from catalog.presence import SeenImages
 from catalog.runs import touch_run
 from catalog.statements import upsert
 from catalog.tags import import_categories, lock_products, recompute_tags
-
-# Failures of the file's bytes: the same bytes fail again. All others may pass at the next try.
-PERMANENT_FAILURES = frozenset(
-    {"empty", "not_an_image", "format_not_supported", "truncated", "undecodable", "decoder_died"}
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFile:
-    """A file as it was found: its key below the source's root, and the product it shows."""
-
-    key: str
-    sku: str
-    size_bytes: int
-    modified_ns: int
-    title: str | None = None
-    category: str | None = None
-
-
-class KnownImage(NamedTuple):
-    """What the catalog holds of a key that was found again."""
-
-    id: int
-    key: str
-    product_id: int
-    size_bytes: int
-    modified_ns: int
-    failure_code: str | None
-    chunk_id: int | None  # None too where it only waits to be tried by a model version
-    sku: str
-    predicted: bool
 
 
 @dataclass(frozen=True, slots=True)
 class BatchCounts:
     """What a batch came to, in images. `waiting` were in a chunk of an earlier run, and are this run's now."""
 
-    due: int
-    unchanged: int
-    waiting: int
+    new: int = 0
+    changed: int = 0
+    failed: int = 0
+    outdated: int = 0
+    unchanged: int = 0
+    waiting: int = 0
+
+    @property
+    def due(self) -> int:
+        """How many were put into chunks."""
+        return self.new + self.changed + self.failed + self.outdated
+
+    @property
+    def images(self) -> int:
+        """How many there were."""
+        return self.due + self.unchanged + self.waiting
+
+    def __add__(self, other: "BatchCounts") -> "BatchCounts":
+        return BatchCounts(*(one + two for one, two in zip(astuple(self), astuple(other), strict=True)))
+
+
+def count_sorted(found: SortedFiles) -> BatchCounts:
+    """What a batch of files comes to."""
+    new, changed, failed, outdated = (found.count(rank) for rank in Rank)
+    return BatchCounts(new, changed, failed, outdated, unchanged=found.settled, waiting=len(found.waiting))
 
 
 def find_source(session: Session, *, root: str, manifest: str) -> Source | None:
@@ -91,45 +83,27 @@ def register_images(
     session: Session,
     *,
     source_id: int,
-    model_version_id: int,
+    question: Question,
     files: Sequence[ImageFile],
     filler: ChunkFiller,
+    seen: SeenImages | None = None,
     now: datetime,
 ) -> BatchCounts:
     """Add or update the rows of a batch of distinct keys, and put what is due into chunks.
 
     Due is what no prediction of the model version covers: new files, files of another size or time, contents the
-    model has not seen; and failures that are not the file's own fault.
+    model has not seen (a retag asks for these later); and failures that are not the file's own fault.
     """
     join_writers(session)
-    known = _known_images(session, source_id, model_version_id, [file.key for file in files])
-    titles = {file.sku: file.title for file in files if file.title is not None}  # one image's row may have it alone
-    product_ids = _intern_products(session, files, known, titles, now)
-    new = [file for file in files if file.key not in known]
-    seen = [(file, known[file.key]) for file in files if file.key in known]
-    waiting = [row for _, row in seen if row.chunk_id is not None]
-    due = [(file, row) for file, row in seen if row.chunk_id is None and _is_due(file, row)]
-    moved = [(row, product_ids[file.sku]) for file, row in seen if file.sku != row.sku]
-    categories = {product_ids[file.sku]: file.category for file in files if file.category}
-    retagged = {product for row, product in moved} | {row.product_id for row, _ in moved}
-    # Products, then images, each in the order of ids, as every writer locks them.
-    lock_products(session, retagged | categories.keys() | {product_ids[sku] for sku in titles})
-    _set_titles(session, {product_ids[sku]: title for sku, title in titles.items()})
-    places = filler.place(session, len(new) + len(due))
-    _insert_images(session, source_id, new, product_ids, filler.run_id, places, now)
-    _lock_images(session, [row for _, row in due] + waiting + [row for row, _ in moved])
-    _requeue_images(session, due, filler.run_id, places[len(new) :])
-    _adopt_waiting(session, waiting, filler.run_id)
-    _move_images(session, moved)
-    if categories:
-        import_categories(session, categories)
-    if retagged:
-        recompute_tags(session, retagged, model_version_id=model_version_id, run_id=filler.run_id, now=now)
-    counts = BatchCounts(due=len(new) + len(due), unchanged=len(seen) - len(due) - len(waiting), waiting=len(waiting))
+    found = sort_files(session, question, files, source_id=source_id, seen=seen, now=now)
+    wanted = found.new + [file for file, _ in found.met]
+    if wanted:
+        _write_sorted(session, found, wanted, source_id=source_id, question=question, filler=filler, now=now)
+    counts = count_sorted(found)
     touch_run(
         session,
         filler.run_id,
-        images=len(files),
+        images=counts.images,
         unchanged=counts.unchanged,
         due=counts.due + counts.waiting,
         now=now,
@@ -137,32 +111,63 @@ def register_images(
     return counts
 
 
-def _known_images(
-    session: Session, source_id: int, model_version_id: int, keys: Sequence[str]
-) -> dict[str, KnownImage]:
-    rows = session.execute(
-        select(
-            Image.id, Image.key, Image.product_id, Image.size_bytes, Image.modified_ns, Image.failure_code,
-            case((Run.trial, None), else_=Image.chunk_id).label("chunk_id"), Product.sku,
-            Prediction.model_version_id.is_not(None).label("predicted"),
+def _write_sorted(
+    session: Session,
+    found: SortedFiles,
+    wanted: Sequence[ImageFile],
+    *,
+    source_id: int,
+    question: Question,
+    filler: ChunkFiller,
+    now: datetime,
+) -> None:
+    """Write what a batch of files comes to; `wanted` are those that have anything to write."""
+    known = {row.key: row for _, row in found.met}
+    titles = {file.sku: file.title for file in wanted if file.title is not None}  # one image's row may have it alone
+    product_ids = _intern_products(session, wanted, known, titles, now)
+    moved = [(row, product_ids[file.sku]) for file, row in found.met if file.sku != row.sku]
+    returned = [row for _, row in found.met if row.is_gone]
+    categories = {product_ids[file.sku]: file.category for file in wanted if file.category}
+    retagged = {product for row, product in moved} | {row.product_id for row, _ in moved}
+    retagged |= {row.product_id for row in returned}
+    # Products, then images, each in the order of ids, as every writer locks them.
+    lock_products(session, retagged | categories.keys() | {product_ids[sku] for sku in titles})
+    _set_titles(session, {product_ids[sku]: title for sku, title in titles.items()})
+    places = filler.place(session, len(found.new))
+    _insert_images(session, source_id, found.new, product_ids, filler.run_id, places, now)
+    _lock_images(session, [row for _, _, row in found.due] + found.waiting + [row for row, _ in moved] + returned)
+    for rank in Rank:
+        due = [(file, row) for its_rank, file, row in found.due if its_rank == rank]
+        _requeue_images(session, due, filler.run_id, filler.place(session, len(due), rank))
+    _adopt_waiting(session, found.waiting, filler.run_id)
+    _move_images(session, moved)
+    _bring_back(session, returned)
+    if categories:
+        import_categories(session, categories)
+    if retagged:
+        recompute_tags(session, retagged, model_version_id=question.model_version_id, run_id=filler.run_id, now=now)
+
+
+def requeue_outdated(session: Session, image_ids: Sequence[int], *, filler: ChunkFiller, now: datetime) -> int:
+    """Put images that are there and unchanged into chunks, in this order; how many did not wait already."""
+    free = set(
+        session.scalars(
+            select(Image.id).where(Image.id.in_(image_ids), Image.chunk_id.is_(None)).order_by(Image.id)
+            .with_for_update()
         )
-        .join(Product, Product.id == Image.product_id)
-        .outerjoin(
-            Prediction,
-            (Prediction.content_hash == Image.content_hash) & (Prediction.model_version_id == model_version_id),
-        )
-        .outerjoin(Run, Run.id == Image.run_id)
-        .where(Image.source_id == source_id, Image.key.in_(keys))
     )  # fmt: skip
-    return {row.key: row for row in map(KnownImage._make, rows)}
-
-
-def _is_due(file: ImageFile, row: KnownImage) -> bool:
-    if (file.size_bytes, file.modified_ns) != (row.size_bytes, row.modified_ns):
-        return True
-    if row.failure_code is not None:
-        return row.failure_code not in PERMANENT_FAILURES
-    return not row.predicted
+    ids = [image_id for image_id in image_ids if image_id in free]
+    places = filler.place(session, len(ids), Rank.OUTDATED)
+    statement = (
+        update(Image)
+        .where(Image.__table__.c.id == bindparam("b_id"))
+        .values(run_id=filler.run_id, chunk_id=bindparam("b_chunk"))
+    )
+    if ids:
+        rows = [{"b_id": image_id, "b_chunk": chunk_id} for image_id, chunk_id in zip(ids, places, strict=True)]
+        session.connection().execute(statement, rows)
+    touch_run(session, filler.run_id, images=len(ids), unchanged=-len(ids), due=len(ids), now=now)
+    return len(ids)
 
 
 def _intern_products(
@@ -247,6 +252,12 @@ def _requeue_images(
         for (file, row), chunk_id in zip(due, places, strict=True)
     ]
     session.connection().execute(statement, rows)
+
+
+def _bring_back(session: Session, rows: Sequence[KnownImage]) -> None:
+    """What was gone is there again."""
+    if rows:
+        session.execute(update(Image).where(Image.id.in_([row.id for row in rows])).values(gone_at=None))
 
 
 def _adopt_waiting(session: Session, rows: Sequence[KnownImage], run_id: int) -> None:

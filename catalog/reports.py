@@ -34,9 +34,10 @@ OURS = Tag.attribute == ATTRIBUTE
 def show_product(session: Session, sku: str) -> dict[str, Any]:
     """Everything the catalog knows of a product.
 
-    Its row of `find`; then `guesses`; the tag as the model, a person and the import each have it (None where they
-    have none); the labels that people rejected; every word of a person, newest first; its images, each with what the
-    model that judged the product says of it and whether it decided; and what changed, newest first.
+    Its row of `find`; whether all its photos are gone; then `guesses`; the tag as the model, a person and the import
+    each have it (None where they have none); the labels that people rejected; every word of a person, newest first; its
+    images, each with what the model that judged the product says of it and whether it decided; and what changed, newest
+    first.
 
     Raises:
         CatalogError: no such SKU.
@@ -48,15 +49,17 @@ def show_product(session: Session, sku: str) -> dict[str, Any]:
     if judge is None:
         current = current_model_version(session)
         judge = current.id if current is not None else None
+    images = _images(session, product.id, judge, tag.deciding_image_id if tag else None)
     return shown | {
         "registered_at": product.registered_at,
+        "photos_gone": bool(images) and all(image["gone_at"] is not None for image in images),
         "guesses": _guesses(session, tag),
         "model_tag": _model_tag(session, tag),
         "human_tag": _human_tag(session, tag),
         "imported": _imported(session, tag),
         "rejected": _rejected(session, product.id),
         "human_actions": _human_actions(session, product.id),
-        "images": _images(session, product.id, judge, tag.deciding_image_id if tag else None),
+        "images": images,
         "history": _history(session, product.id),
     }
 
@@ -70,7 +73,12 @@ def count_catalog(session: Session) -> dict[str, Any]:
     imported, imported_labels = _count_imported(session)
     current = current_model_version(session)
     images = session.execute(
-        select(func.count(Image.id), func.count(Image.chunk_id), func.count(Image.failure_code))
+        select(
+            func.count(Image.id),
+            func.count(Image.chunk_id),
+            func.count(case((Image.gone_at.is_(None), Image.failure_code))),
+            func.count(Image.gone_at),
+        )
     ).one()
     return {
         "products": session.scalars(select(func.count(Product.id))).one(),
@@ -87,6 +95,7 @@ def count_catalog(session: Session) -> dict[str, Any]:
         "images": images[0],
         "images_waiting": images[1],
         "images_failed": images[2],
+        "images_gone": images[3],
         "image_failures": count_failures(session),
         "model": None if current is None else current.name,
         "tags": [{column: row[column] for column in TAG_COUNT_COLUMNS} for row in tags],
@@ -241,7 +250,7 @@ def _images(
             Prediction.confidence,
             func.coalesce(Image.id == deciding_image_id, False).label("decided"),
             Image.chunk_id.is_not(None).label("waiting"), Image.failure_code.label("failure"),
-            Image.failure_reason.label("reason"), Image.content_hash,
+            Image.failure_reason.label("reason"), Image.gone_at, Image.content_hash,
         )
         .join(Source, Source.id == Image.source_id)
         .outerjoin(

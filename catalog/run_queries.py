@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, Subquery, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, Subquery, func, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from catalog.errors import CatalogError
@@ -16,18 +16,23 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 RUN_COLUMNS = (
-    "run", "kind", "state", "paths", "model", "created_at", "finished_at", "images", "products", "due",
-    "unchanged", "skipped", "classified", "reused", "tagged", "review", "failed",
+    "run", "kind", "slot", "state", "paths", "model", "created_at", "finished_at", "seconds", "images", "products",
+    "due", "done", "changed", "postponed", "gone", "unchanged", "skipped", "classified", "reused", "tagged", "review",
+    "failed", "note",
 )  # fmt: skip
 # What fits a terminal; `runs ID` shows all of one.
 RUN_COLUMNS_FOR_PEOPLE = (
     "run",
     "kind",
+    "slot",
     "state",
     "created_at",
+    "seconds",
     "images",
-    "unchanged",
-    "tagged",
+    "due",
+    "done",
+    "changed",
+    "postponed",
     "review",
     "failed",
     "paths",
@@ -37,9 +42,20 @@ FAILURE_COLUMNS = ("sku", "root", "image", "code", "reason", "run", "failed_at")
 
 
 def list_runs(session: Session, *, limit: int | None = 50) -> list[dict[str, Any]]:
-    """The newest runs, or all. Counts are images, but for `products`."""
-    query = _runs().order_by(Run.id.desc()).limit(limit)
-    return [as_dict(row, RUN_COLUMNS) for row in session.execute(query)]
+    """The newest runs, or all. Counts are images, but for `products` and `changed`, the products with another tag."""
+    rows = session.execute(_runs().order_by(Run.id.desc()).limit(limit)).all()
+    changes = _changes(TagEvent.run_id >= rows[-1].run) if rows else None
+    changed: dict[int, int] = {}
+    if changes is not None:
+        changed = dict(session.execute(select(changes.c.run_id, func.count()).group_by(changes.c.run_id)).all())
+    return [_as_run(row, changed=changed.get(row.run, 0)) for row in rows]
+
+
+def _as_run(row: Any, *, changed: int) -> dict[str, Any]:  # noqa: ANN401  (a row of `_runs`)
+    """A row of `runs`; `seconds` until now is None while it is under way."""
+    took = None if row.finished_at is None else (row.finished_at - row.created_at).total_seconds()
+    values = row._asdict() | {"changed": changed, "seconds": None if took is None else round(took, 1)}
+    return {column: values[column] for column in RUN_COLUMNS}
 
 
 def show_run(session: Session, run_id: int) -> dict[str, Any]:
@@ -60,12 +76,12 @@ def show_run(session: Session, run_id: int) -> dict[str, Any]:
     )
     waits = select(func.count(Image.id)).where(Image.run_id == run_id, Image.chunk_id.is_not(None))
     kinds = _count_changes(session, run_id)
-    return as_dict(row, RUN_COLUMNS) | {
+    return _as_run(row, changed=sum(kind["products"] for kind in kinds)) | {
         "waiting": session.scalars(waits).one(),
         "chunks": dict(states.all()),
         "failures": count_failures(session, run=run_id),
         "schedule": row.schedule,
-        "slot": row.slot,
+        "deadline_at": row.deadline_at,
         "changed_tags": sum(kind["products"] for kind in kinds),
         "kinds_of_change": kinds,
     }
@@ -116,16 +132,25 @@ def _count_changes(session: Session, run_id: int) -> list[dict[str, Any]]:
 
 
 def _changes_of(run_id: int) -> Subquery:
-    """By product what it showed before the run's first change and after its last one, where these differ."""
+    return _changes(TagEvent.run_id == run_id)
+
+
+def _changes(of_runs: ColumnElement[bool]) -> Subquery:
+    """By run and product what it showed before the run's first change and after its last one, where these differ."""
     ends = (
-        select(TagEvent.product_id, func.min(TagEvent.id).label("first_id"), func.max(TagEvent.id).label("last_id"))
-        .where(TagEvent.run_id == run_id)
-        .group_by(TagEvent.product_id)
+        select(
+            TagEvent.run_id, TagEvent.product_id, func.min(TagEvent.id).label("first_id"),
+            func.max(TagEvent.id).label("last_id"),
+        )
+        .where(of_runs)
+        .group_by(TagEvent.run_id, TagEvent.product_id)
         .subquery()
-    )
+    )  # fmt: skip
     first, last = aliased(TagEvent), aliased(TagEvent)
     return (
-        select(ends.c.product_id, first.old_label_id, last.new_label_id, last.changed_by, last.changed_at)
+        select(
+            ends.c.run_id, ends.c.product_id, first.old_label_id, last.new_label_id, last.changed_by, last.changed_at
+        )
         .join(first, first.id == ends.c.first_id)
         .join(last, last.id == ends.c.last_id)
         .where(first.old_label_id.is_distinct_from(last.new_label_id))
@@ -141,7 +166,8 @@ def _runs() -> Select[*tuple[Any, ...]]:
     return select(
         Run.id.label("run"), Run.kind, Run.state, Run.paths, ModelVersion.name.label("model"), Run.created_at,
         Run.finished_at, Run.images, Run.products, Run.due, Run.unchanged, Run.skipped, Run.classified, Run.reused,
-        Run.tagged, Run.review, Run.failed, Run.schedule, Run.slot,
+        Run.tagged, Run.review, Run.failed, Run.schedule, Run.slot, Run.postponed, Run.gone, Run.note,
+        Run.deadline_at, (Run.tagged + Run.review + Run.failed).label("done"),
     ).join(ModelVersion, ModelVersion.id == Run.model_version_id)  # fmt: skip
 
 
@@ -150,7 +176,7 @@ def count_failures(session: Session, *, run: int | None = None) -> dict[str, int
     count = func.count(Image.id)
     query = (
         select(Image.failure_code, count)
-        .where(Image.failure_code.is_not(None))
+        .where(Image.failure_code.is_not(None), Image.gone_at.is_(None))
         .group_by(Image.failure_code)
         .order_by(count.desc(), Image.failure_code)
     )
@@ -185,7 +211,7 @@ def failures(
         )
         .join(Product, Product.id == Image.product_id)
         .join(Source, Source.id == Image.source_id)
-        .where(Image.failure_code.is_not(None))
+        .where(Image.failure_code.is_not(None), Image.gone_at.is_(None))
         .order_by(Image.failed_at.desc(), Image.id.desc())
         .limit(limit + 1)
     )  # fmt: skip

@@ -27,6 +27,8 @@ def start_run(
     schedule: str | None = None,
     slot: str | None = None,
     trial: bool = False,
+    deadline_at: datetime | None = None,
+    again: bool = False,
     now: datetime,
 ) -> int:
     """The id of a new run, in the state "enqueueing".
@@ -44,6 +46,8 @@ def start_run(
         schedule=schedule,
         slot=slot,
         trial=trial,
+        deadline_at=deadline_at,
+        again=again,
         state="enqueueing",
         created_at=now,
         touched_at=now,
@@ -54,8 +58,11 @@ def start_run(
 
 
 def has_run(session: Session, *, schedule: str, slot: str) -> bool:
-    """Whether a slot of a schedule has its run."""
-    return session.scalar(select(Run.id).where(Run.schedule == schedule, Run.slot == slot)) is not None
+    """Whether a slot of a schedule has its run, or a later one has: where an hour is repeated, the slot before it
+    seems to be the latest once more.
+    """
+    query = select(Run.id).where(Run.schedule == schedule, Run.slot >= slot).limit(1)
+    return session.scalar(query) is not None
 
 
 def is_under_way(session: Session, *, schedule: str) -> bool:
@@ -72,9 +79,12 @@ class RunCounts:
     unchanged: int
     skipped: int
     due: int
+    postponed: int = 0  # what the enqueueing itself found no time for
 
 
-def close_enqueueing(session: Session, run_id: int, counts: RunCounts, *, now: datetime) -> None:
+def close_enqueueing(
+    session: Session, run_id: int, counts: RunCounts, *, note: str | None = None, now: datetime
+) -> None:
     """Everything of the run is registered: from now on it is done when no image of it waits."""
     session.execute(
         update(Run)
@@ -88,6 +98,8 @@ def close_enqueueing(session: Session, run_id: int, counts: RunCounts, *, now: d
             unchanged=counts.unchanged,
             skipped=counts.skipped,
             due=counts.due,
+            postponed=Run.postponed + counts.postponed,
+            note=note,
         )
     )
 
@@ -141,8 +153,8 @@ def finish_runs(session: Session, *, now: datetime) -> list[int]:
                 state="done" if state == "running" else "interrupted",
                 finished_at=now,
                 # Images that a later run took over while they waited are that run's: these counts are of the rest.
-                images=Run.unchanged + tagged + review + failed,
-                due=tagged + review + failed,
+                images=Run.unchanged + tagged + review + failed + Run.postponed,
+                due=tagged + review + failed + Run.postponed,
                 tagged=tagged,
                 review=review,
                 failed=failed,

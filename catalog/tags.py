@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, case, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from catalog.decisions import Decision, ImagePrediction, decide
@@ -42,7 +42,9 @@ def lock_products(session: Session, product_ids: Iterable[int]) -> list[int]:
 def recompute_tags(
     session: Session, product_ids: Iterable[int], *, model_version_id: int, run_id: int | None, now: datetime
 ) -> int:
-    """Derive the model's columns of these products from the predictions of their images, and note the changes.
+    """Derive the model's columns of these products from the predictions of their present images, and note the changes.
+
+    A product keeps its tag while its images are gone, and while none that is present was looked at yet.
 
     A product is judged by the model version that has seen most of its images: the current one, `model_version_id`,
     or the one whose word its tag is, in this order where two have seen as many. So a chunk that began before a
@@ -61,11 +63,13 @@ def recompute_tags(
     label_sets = {judge: load_label_set(session, judge) for judge in versions}
     predictions = _predictions_of(session, chosen)
     rejected = rejected_labels(session, ids)
+    kept = _products_not_looked_at(session, [id_ for id_ in ids if id_ in stored and id_ not in chosen])
     rows = []
     for product_id in ids:
         judge = chosen.get(product_id)
         if judge is None:
-            if product_id in stored:  # its images hold something else now, and none of it could be looked at
+            # Its images hold something else now, and none of it could be looked at.
+            if product_id in stored and product_id not in kept:
                 rows.append(_model_row(product_id, None, None, run_id=run_id, now=now))
             continue
         decision = decide(predictions[product_id], label_sets[judge], rejected=rejected.get(product_id, ()))
@@ -143,12 +147,13 @@ def _choose_judges(session: Session, judges: Mapping[int, Sequence[int]], versio
 def count_predictions(
     session: Session, product_ids: Sequence[int], model_version_ids: Sequence[int]
 ) -> dict[int, dict[int, int]]:
-    """Product id -> model version id -> how many of the product's images it has predicted."""
+    """Product id -> model version id -> how many of the product's present images it has predicted."""
     found: dict[int, dict[int, int]] = defaultdict(dict)
     query = (
         select(Image.product_id, Prediction.model_version_id, func.count())
         .join(Prediction, Prediction.content_hash == Image.content_hash)
-        .where(Image.product_id.in_(product_ids), Prediction.model_version_id.in_(model_version_ids))
+        .where(Image.product_id.in_(product_ids), Image.gone_at.is_(None))
+        .where(Prediction.model_version_id.in_(model_version_ids))
         .group_by(Image.product_id, Prediction.model_version_id)
     )
     for product_id, model_version_id, images in session.execute(query):
@@ -171,17 +176,40 @@ def _predictions_of(session: Session, chosen: Mapping[int, int]) -> Mapping[int,
 def read_predictions(
     session: Session, product_ids: Sequence[int], model_version_id: int
 ) -> dict[int, list[ImagePrediction]]:
-    """Product id -> what a model version said of the product's images, in the order of image ids."""
+    """Product id -> what a model version said of the product's present images, in the order of image ids."""
     found: dict[int, list[ImagePrediction]] = defaultdict(list)
     query = (
         select(Image.product_id, Image.id, Prediction.probabilities)
         .join(Prediction, Prediction.content_hash == Image.content_hash)
-        .where(Image.product_id.in_(product_ids), Prediction.model_version_id == model_version_id)
+        .where(Image.product_id.in_(product_ids), Image.gone_at.is_(None))
+        .where(Prediction.model_version_id == model_version_id)
         .order_by(Image.id)
     )
     for product_id, image_id, probabilities in session.execute(query):
         found[product_id].append(ImagePrediction(image_id, probabilities))
     return found
+
+
+def _products_not_looked_at(session: Session, product_ids: Sequence[int]) -> set[int]:
+    """Those that had an image, of which each that is present still waits, or has never been looked at.
+
+    A photo under a new name is a file that is gone and one that waits: no reason to take the tag away in between.
+    """
+    if not product_ids:
+        return set()
+    looked_at = (
+        Image.gone_at.is_(None)
+        & Image.chunk_id.is_(None)
+        & (Image.content_hash.is_not(None) | Image.failure_code.is_not(None))
+    )
+    query = (
+        select(Image.product_id)
+        .where(Image.product_id.in_(product_ids))
+        .group_by(Image.product_id)
+        # At least one is gone: where each was replaced under its own name, what it held is no word on what it holds.
+        .having(func.count(case((looked_at, 1))) == 0, func.count(Image.gone_at) > 0)
+    )
+    return set(session.scalars(query))
 
 
 def rejected_labels(session: Session, product_ids: Sequence[int]) -> dict[int, dict[int, str]]:

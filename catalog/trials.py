@@ -41,7 +41,10 @@ def queue_images(
         Image.id.between(looked_at[0], looked_at[-1]) & Image.content_hash.is_not(None) & Image.failure_code.is_(None)
     )
     due = session.scalars(
-        select(Image.id).where(classified, ~seen, Image.chunk_id.is_(None)).order_by(Image.id).with_for_update()
+        select(Image.id)
+        .where(classified, ~seen, Image.chunk_id.is_(None), Image.gone_at.is_(None))
+        .order_by(Image.id)
+        .with_for_update()
     ).all()
     unchanged = session.scalars(select(func.count()).select_from(Image).where(classified, seen)).one()
     places = filler.place(session, len(due))
@@ -53,6 +56,6 @@ def queue_images(
         )
         rows = [{"b_id": id_, "b_chunk": chunk_id} for id_, chunk_id in zip(due, places, strict=True)]
         session.connection().execute(statement, rows)
-    counts = BatchCounts(due=len(due), unchanged=unchanged, waiting=0)
+    counts = BatchCounts(outdated=len(due), unchanged=unchanged)
     touch_run(session, filler.run_id, images=counts.due + unchanged, unchanged=unchanged, due=counts.due, now=now)
     return TrialBatch(counts, looked_at[-1])

@@ -13,7 +13,9 @@ VIEWS = {
         SELECT product.sku AS sku, tag.attribute AS attribute, shown(label) AS tag,
                CASE WHEN label.parent_id IS NULL THEN shown(label) ELSE shown(parent) END AS parent,
                tag.confidence AS confidence, tag.source AS source, model_version.name AS model,
-               tag.tagged_at AS tagged_at, label.name AS model_label
+               tag.tagged_at AS tagged_at, label.name AS model_label,
+               NOT EXISTS (SELECT 1 FROM image WHERE image.product_id = product.id AND image.gone_at IS NULL)
+                   AS photos_gone
           FROM tag
           JOIN product ON product.id = tag.product_id
           JOIN label ON label.id = tag.label_id
@@ -43,7 +45,7 @@ VIEWS = {
           FROM image
           JOIN product ON product.id = image.product_id
           JOIN source ON source.id = image.source_id
-         WHERE image.failure_code IS NOT NULL
+         WHERE image.failure_code IS NOT NULL AND image.gone_at IS NULL
     """,
     "disagreements": """
         SELECT product.sku AS sku, tag.attribute AS attribute, tag.imported_category AS imported_category,

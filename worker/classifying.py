@@ -218,6 +218,8 @@ class _ChunkWork:
         with reading(self.engine) as session:
             hashes = [content_hash for _, _, content_hash in read]
             known = known_contents(session, hashes, model_version_id=self.lease.model_version_id)
+        if self.lease.again:
+            known = set()
         prepared: list[tuple[WaitingImage, bytes, NDArray[np.uint8]]] = []
         for image, data, content_hash in read:
             if content_hash in known:

@@ -19,7 +19,7 @@ COMMANDS = {
     "tag": ("worker.cli_tag:tag", "Tag the product photos of PATHS: folders (any depth), images, or CSV manifests."),
     "enqueue": ("worker.cli_tag:enqueue_paths",
                 "Hand the product photos of PATHS to the workers, before any nightly work, and return at once."),
-    "retag": ("worker.cli_tag:retag",
+    "retag": ("worker.cli_retag:retag",
               "Look at every folder and manifest that was enqueued before, and tag what is new, changed or outdated."),
     "find": ("catalog.cli:find", "Find products by tag, confidence, source, model, SKU, time or review; surest first."),
     "show": ("catalog.cli:show",

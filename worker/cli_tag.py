@@ -45,37 +45,7 @@ def tag(settings: Settings, paths: tuple[str, ...], sku: str | None, as_json: bo
     started = time.monotonic()
     engine = open_for_writing(settings)
     enqueued = _enqueue(settings, engine, paths, kind="tag", pattern=sku)
-    _finish(settings, engine, enqueued, as_json=as_json, started=started)
-
-
-@click.command()
-@click.option("--model", metavar="NAME", help="Let this model version predict what was classified before; tags stay.")
-@JSON
-@click.pass_obj
-def retag(settings: Settings, model: str | None, as_json: bool) -> None:
-    """Look at every folder and manifest that was enqueued before, and tag what is new, changed or outdated."""
-    if model is not None:
-        from worker.cli_trial import try_model
-
-        try_model(settings, model, as_json=as_json)
-        return
-    from catalog.database import reading
-    from catalog.overviews import count_images
-    from worker.enqueueing import NewRun
-    from worker.nightly import retag as enqueue_known
-
-    started = time.monotonic()
-    engine = settings.open_catalog()
-    check_redis(settings)
-    with reading(engine) as session:
-        images = count_images(session)
-    with progress_bar("looking") as show:
-        enqueued = enqueue_known(
-            engine, NewRun("retag"), chunk_size=settings.chunk_size, say=say,
-            progress=lambda done: show(done, max(done, images), ""),
-        )  # fmt: skip
-    _say_found(enqueued)
-    _finish(settings, engine, enqueued, as_json=as_json, started=started)
+    finish(settings, engine, enqueued, as_json=as_json, started=started)
 
 
 @click.command("enqueue")
@@ -128,17 +98,19 @@ def _enqueue(
 ) -> "Enqueued":
     from worker.enqueueing import enqueue
 
-    check_redis(settings)
+    require_redis(settings)
     with progress_bar("looking") as show:
         enqueued = enqueue(
             engine, paths, kind=kind, pattern=pattern, chunk_size=settings.chunk_size,
             progress=lambda done, total: show(done, total, ""),
         )  # fmt: skip
-    _say_found(enqueued)
+    say_found(enqueued)
+    for note in enqueued.notes:
+        say(note)
     return enqueued
 
 
-def check_redis(settings: Settings) -> None:
+def require_redis(settings: Settings) -> None:
     """Return if the configured Redis answers, or none is configured; raise UsageError before anything is written."""
     if settings.redis_url:
         from worker.cli_worker import check_broker
@@ -146,9 +118,12 @@ def check_redis(settings: Settings) -> None:
         check_broker(settings, settings.redis_url)
 
 
-def _say_found(enqueued: "Enqueued") -> None:
+def say_found(enqueued: "Enqueued") -> None:
+    """What was found, before the work begins."""
     counts = enqueued.counts
     say(f"{counts.images} images of {counts.products} products: {counts.due} to do, {counts.unchanged} unchanged")
+    if enqueued.gone:
+        say(f"{enqueued.gone} images are gone")
     for line in enqueued.skips.lines():
         say(line)
 
@@ -157,7 +132,7 @@ def wait_until_done(settings: Settings, engine: "Engine", enqueued: "Enqueued") 
     """Wait for a run; Ctrl-C ends this process with its code."""
     from worker.tagging import Crew, read_progress, wait_for_run
 
-    if enqueued.counts.due:
+    if enqueued.counts.due > enqueued.counts.postponed:
         try:
             with progress_bar("tagging") as show, Crew(settings, engine, say) as crew:
                 wait_for_run(
@@ -171,7 +146,7 @@ def wait_until_done(settings: Settings, engine: "Engine", enqueued: "Enqueued") 
             sys.exit(INTERRUPTED)
 
 
-def _finish(settings: Settings, engine: "Engine", enqueued: "Enqueued", *, as_json: bool, started: float) -> None:
+def finish(settings: Settings, engine: "Engine", enqueued: "Enqueued", *, as_json: bool, started: float) -> None:
     """Wait for a run, show what came of it, and exit with its code."""
     wait_until_done(settings, engine, enqueued)
     summary = summarise(engine, enqueued, seconds=time.monotonic() - started)
@@ -198,7 +173,7 @@ def summarise(engine: "Engine", enqueued: "Enqueued", *, seconds: float) -> dict
         return {
             "run": run.id, "images": run.images, "products": run.products, "tagged": run.tagged,
             "review": run.review, "failed": run.failed, "unchanged": run.unchanged, "skipped": run.skipped,
-            "seconds": round(seconds, 2),
+            "gone": run.gone, "postponed": run.postponed, "seconds": round(seconds, 2),
         }  # fmt: skip
 
 

@@ -14,12 +14,12 @@ def try_model(settings: Settings, name: str, *, as_json: bool) -> None:
     """Let a model version predict what was classified before, wait for it, and exit with the run's code."""
     from catalog.database import reading
     from catalog.overviews import count_images
-    from worker.cli_tag import check_redis, progress_bar, say, summarise, wait_until_done
+    from worker.cli_tag import progress_bar, require_redis, say, summarise, wait_until_done
     from worker.trials import enqueue_trial
 
     started = time.monotonic()
     engine = settings.open_catalog()
-    check_redis(settings)
+    require_redis(settings)
     with reading(engine) as session:
         images = count_images(session)
     with progress_bar("looking") as show:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sqlalchemy import Engine
 
+from catalog.budgets import CHUNKS, drop_overdue_chunks, has_overdue_chunks
 from catalog.chunks import has_work, pending_queues, release_expired_leases, take_unpublished
 from catalog.database import current_time, reading, writing
 from catalog.runs import finish_runs, has_idle_run
@@ -33,19 +34,32 @@ class Queue(Protocol):
 
 
 def dispatch(engine: Engine, queue: Queue) -> None:
-    """Release what dead workers held, publish what waits, close the runs that are done."""
+    """Release what dead workers held, drop what is past its deadline, publish what waits, close runs that are done."""
     with reading(engine) as session:
         busy = has_work(session)
         idle = has_idle_run(session, now=current_time(session))
+        overdue = busy and has_overdue_chunks(session, now=current_time(session))
     if busy:
         with writing(engine) as session:
             release_expired_leases(session, now=current_time(session))
+    if overdue:
+        _drop_overdue(engine)
+    if busy:
+        with reading(engine) as session:
             names = pending_queues(session)
         for name in names:
             _refill(engine, queue, name)
     if idle:
         with writing(engine) as session:
             finish_runs(session, now=current_time(session))
+
+
+def _drop_overdue(engine: Engine) -> None:
+    """Drop what waits past its run's deadline, a bounded number of chunks in a transaction."""
+    dropped = CHUNKS
+    while dropped == CHUNKS:
+        with writing(engine) as session:
+            dropped = drop_overdue_chunks(session, now=current_time(session))
 
 
 def _refill(engine: Engine, queue: Queue, name: str) -> None:

@@ -5,8 +5,8 @@ sent, and memory does not grow with the number of files.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import islice
 
 from sqlalchemy import Engine
@@ -14,25 +14,39 @@ from sqlalchemy.orm import Session
 
 from catalog.chunks import ChunkFiller
 from catalog.database import current_time, reading, take_turn, writing
+from catalog.due import EVERYTHING, ImageFile, Question, Wanted, outdated_images
 from catalog.overviews import Part, count_products
-from catalog.registering import BatchCounts, ImageFile, register_images, register_source
-from catalog.runs import RunCounts, close_enqueueing, finish_runs, start_run
+from catalog.presence import SeenImages
+from catalog.registering import BatchCounts, register_images, register_source, requeue_outdated
+from catalog.runs import RunCounts, close_enqueueing, finish_runs, is_under_way, start_run
+from worker.errors import UsageError
 from worker.folders import Skips
 from worker.models import ensure_current_model
 from worker.names import text_of_path
 from worker.places import Place, images_of, look_at, resolve_places, survey
+from worker.vanishing import Walked, judge_vanished, mark_vanished
 
 BATCH = 1024  # rows in a transaction: well over the fixed cost of a commit, and SQLite's lock is free again soon
 
 
 @dataclass(frozen=True)
 class Enqueued:
-    """What an enqueue came to: the run, its counts, what was passed over, and the parts of sources it covered."""
+    """What an enqueue came to: the run, its counts, what was passed over, and the parts of sources it covered.
+
+    `found` are the counts by why an image is due, `gone` the images marked as gone, `notes` what a person should know.
+    """
 
     run_id: int
     counts: RunCounts
     skips: Skips
     parts: tuple[Part, ...]
+    found: BatchCounts = field(default_factory=BatchCounts)
+    gone: int = 0
+    notes: tuple[str, ...] = ()
+
+
+class UnderWayError(Exception):
+    """A run of the schedule is not finished; none was started."""
 
 
 def enqueue(
@@ -63,72 +77,118 @@ def enqueue(
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """What a run is to be: its kind, and of the nightly the schedule and the slot that it is for."""
+    """What a run is to be: its kind, and of the nightly the schedule and the slot that it is for.
+
+    The rest is a retag's: `budget` is how long from its start anything is leased, `again` that what the model has
+    seen is classified too, `wanted` the products it is for, `believe_all` that what vanished is gone however much.
+    """
 
     kind: str
     schedule: str | None = None
     slot: str | None = None
+    budget: timedelta | None = None
+    again: bool = False
+    wanted: Wanted = EVERYTHING
+    believe_all: bool = False
+
+    @property
+    def is_retag(self) -> bool:
+        """Whether it goes over all that is known, by hand or at night."""
+        return self.kind in {"retag", "nightly"}
 
     @property
     def queue(self) -> str:
         """What somebody waits for goes before the night's backlog."""
-        return "bulk" if self.kind in {"retag", "nightly"} else "fresh"
+        return "bulk" if self.is_retag else "fresh"
+
+    def question(self, model_version_id: int) -> Question:
+        """How its files are judged."""
+        return Question(model_version_id, is_retag=self.is_retag, again=self.again, wanted=self.wanted)
 
 
 def enqueue_places(
-    engine: Engine, places: Sequence[Place], run: NewRun, *, chunk_size: int, progress: Callable[[int], None]
+    engine: Engine,
+    places: Sequence[Place],
+    run: NewRun,
+    *,
+    chunk_size: int,
+    progress: Callable[[int], None],
+    notes: Sequence[str] = (),
 ) -> Enqueued:
-    """The same for places that were looked over."""
+    """The same for places that were looked over.
+
+    Raises:
+        UnderWayError: a run of the same schedule is not finished.
+        IntegrityError: the slot of the schedule has a run: another scheduler was quicker.
+    """
     with writing(engine) as session:
         take_turn(session)  # two first enqueues at once would both add the model and the source
+        if run.schedule is not None and is_under_way(session, schedule=run.schedule):
+            raise UnderWayError(run.schedule)
         now = current_time(session)
-        model_version_id = ensure_current_model(session, now=now).id
+        question = run.question(ensure_current_model(session, now=now).id)
         sources = [_register_source(session, place, now) for place in places]
+        deadline_at = None if run.budget is None else now + run.budget
         run_id = start_run(
-            session, kind=run.kind, paths=[place.shown for place in places], model_version_id=model_version_id,
-            schedule=run.schedule, slot=run.slot, now=now,
+            session, kind=run.kind, paths=[place.shown for place in places],
+            model_version_id=question.model_version_id, schedule=run.schedule, slot=run.slot,
+            deadline_at=deadline_at, again=run.again, now=now,
         )  # fmt: skip
+        seen = SeenImages.begin(session)
     filler = ChunkFiller(run_id=run_id, queue=run.queue, chunk_size=chunk_size, now=now)
-    skips = Skips()
-    found = list(zip(places, sources, strict=True))
-    sums = _register_all(engine, found, model_version_id, filler, skips, progress)
-    parts = tuple(place.as_part(source) for place, source in found)
-    counts = _close(engine, run_id, sums, skips, parts)
-    return Enqueued(run_id, counts, skips, parts)
+    walk = Walk(engine, list(zip(places, sources, strict=True)), question, seen, list(notes))
+    sums = _register_all(walk, filler, progress)
+    vanished = judge_vanished(engine, walk.walked, seen, believe_all=run.believe_all)
+    gone = mark_vanished(engine, vanished, seen, model_version_id=question.model_version_id, run_id=run_id)
+    postponed = 0
+    if run.is_retag:
+        outdated, postponed = _requeue_outdated(walk, filler, deadline_at)
+        sums += BatchCounts(outdated=outdated + postponed, unchanged=-(outdated + postponed))
+    parts = tuple(place.as_part(source) for place, source in walk.places)
+    told = (*walk.notes, *vanished.notes)
+    counts = _close(engine, run_id, sums, walk.skips, parts, postponed=postponed, notes=told)
+    return Enqueued(run_id, counts, walk.skips, parts, sums, gone, told)
 
 
-def _register_source(session: Session, place: Place, now: datetime) -> int:
-    return register_source(
-        session, root=text_of_path(place.root), manifest=text_of_path(place.manifest),
-        sku_pattern=place.pattern, now=now,
-    )  # fmt: skip
+class Walk:
+    """A walk over places in batches of files, and what it found on its way."""
 
+    def __init__(
+        self,
+        engine: Engine,
+        places: Sequence[tuple[Place, int]],
+        question: Question,
+        seen: SeenImages,
+        notes: list[str],
+    ) -> None:
+        self.engine = engine
+        self.places = places
+        self.question = question
+        self.seen = seen
+        self.notes = notes
+        self.skips = Skips()
+        self.walked: list[Walked] = []
 
-def _register_all(
-    engine: Engine,
-    places: Sequence[tuple[Place, int]],
-    model_version_id: int,
-    filler: ChunkFiller,
-    skips: Skips,
-    progress: Callable[[int], None],
-) -> BatchCounts:
-    """Register every image of the places, a transaction a batch; the sums."""
-    due = unchanged = waiting = 0
-    for place, source_id in places:
-        found = (look_at(place, file) for file in images_of(place, skips))
-        for files in _batches(found):
-            with writing(engine) as session:
-                counts = register_images(
-                    session,
-                    source_id=source_id,
-                    model_version_id=model_version_id,
-                    files=files,
-                    filler=filler,
-                    now=current_time(session),
-                )
-            due, unchanged, waiting = due + counts.due, unchanged + counts.unchanged, waiting + counts.waiting
-            progress(due + unchanged + waiting)
-    return BatchCounts(due=due, unchanged=unchanged, waiting=waiting)
+    @property
+    def source_ids(self) -> list[int]:
+        """The sources that it goes over."""
+        return [source_id for _, source_id in self.places]
+
+    def batches(self) -> Iterator[tuple[int, list[ImageFile]]]:
+        """Source id and files of each batch. A source that a retag cannot read to its end is noted, and left there."""
+        for place, source_id in self.places:
+            before = len(self.skips.unread)
+            found = (look_at(place, file) for file in images_of(place, self.skips))
+            try:
+                for files in _batches(found):
+                    yield source_id, files
+            except UsageError as error:
+                if not self.question.is_retag:
+                    raise
+                self.notes.append(f"left out: {place.shown}: {error}")
+                continue
+            if place.is_whole:
+                self.walked.append(Walked(place, source_id, tuple(self.skips.unread[before:])))
 
 
 def _batches(files: Iterable[ImageFile]) -> Iterator[list[ImageFile]]:
@@ -138,19 +198,69 @@ def _batches(files: Iterable[ImageFile]) -> Iterator[list[ImageFile]]:
         yield batch
 
 
-def _close(engine: Engine, run_id: int, sums: BatchCounts, skips: Skips, parts: Sequence[Part]) -> RunCounts:
+def _register_source(session: Session, place: Place, now: datetime) -> int:
+    return register_source(
+        session, root=text_of_path(place.root), manifest=text_of_path(place.manifest),
+        sku_pattern=place.pattern, now=now,
+    )  # fmt: skip
+
+
+def _register_all(walk: Walk, filler: ChunkFiller, progress: Callable[[int], None]) -> BatchCounts:
+    """Register every image of the places, a transaction a batch; the sums."""
+    sums = BatchCounts()
+    for source_id, files in walk.batches():
+        with writing(walk.engine) as session:
+            sums += register_images(
+                session,
+                source_id=source_id,
+                question=walk.question,
+                files=files,
+                filler=filler,
+                seen=walk.seen,
+                now=current_time(session),
+            )
+        progress(sums.images)
+    return sums
+
+
+def _requeue_outdated(walk: Walk, filler: ChunkFiller, deadline_at: datetime | None) -> tuple[int, int]:
+    """Hand out what is outdated, until the deadline; how many were, and how many there was no time for."""
+    requeued = postponed = 0
+    with reading(walk.engine) as session:
+        pages = outdated_images(session, walk.question, walk.source_ids, run_id=filler.run_id, seen=walk.seen)
+        for image_ids in pages:
+            with writing(walk.engine) as writer:
+                now = current_time(writer)
+                if deadline_at is not None and now >= deadline_at:
+                    postponed += len(image_ids)
+                    continue
+                requeued += requeue_outdated(writer, image_ids, filler=filler, now=now)
+    return requeued, postponed
+
+
+def _close(
+    engine: Engine,
+    run_id: int,
+    sums: BatchCounts,
+    skips: Skips,
+    parts: Sequence[Part],
+    *,
+    postponed: int,
+    notes: Sequence[str],
+) -> RunCounts:
     with reading(engine) as session:  # a long count at a million images: not under SQLite's one write lock
-        products = count_products(session, parts)
+        products = count_products(session, parts) if parts else 0
     with writing(engine) as session:
         counts = RunCounts(
-            images=sums.due + sums.unchanged + sums.waiting,
+            images=sums.images,
             products=products,
             unchanged=sums.unchanged,
             skipped=skips.total,
             due=sums.due + sums.waiting,
+            postponed=postponed,
         )
         now = current_time(session)
-        close_enqueueing(session, run_id, counts, now=now)
-        if not counts.due:
+        close_enqueueing(session, run_id, counts, note="\n".join(notes) or None, now=now)
+        if counts.due == postponed:
             finish_runs(session, now=now)
     return counts

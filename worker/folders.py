@@ -6,8 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from catalog.due import NOT_THERE
 from worker.errors import UsageError
 from worker.names import text_of_path
+
+UNREADABLE = -3  # in place of a size; -2 is "not looked at yet"
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif"}
@@ -22,6 +25,7 @@ class Skips:
 
     counts: Counter[str] = field(default_factory=Counter)
     first: dict[str, str] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)  # folders, whole paths: what is below them is not known
 
     def add(self, reason: str, where: str) -> None:
         """Count one more."""
@@ -89,19 +93,23 @@ def walk_images(root: str, folder: str, skips: Skips) -> Iterator[os.DirEntry[st
     followed; links to files are given (whoever opens them judges where they lead).
     """
     path = os.path.join(root, folder) if folder else root
+    for entry in _entries_of(path, skips):
+        if (reason := _skip_reason(entry)) is not None:
+            skips.add(reason, text_of_path(entry.path))
+        elif entry.is_dir(follow_symlinks=False):
+            yield from walk_images(root, entry.path, skips)
+        else:
+            yield entry
+
+
+def _entries_of(path: str, skips: Skips) -> Iterator[os.DirEntry[str]]:
+    """What stands in a folder; a share may go away while it is read."""
     try:
-        entries = os.scandir(path)
+        with os.scandir(path) as entries:
+            yield from entries
     except OSError as error:
         skips.add(f"folder cannot be read: {error.strerror}", text_of_path(path))
-        return
-    with entries:
-        for entry in entries:
-            if (reason := _skip_reason(entry)) is not None:
-                skips.add(reason, text_of_path(entry.path))
-            elif entry.is_dir(follow_symlinks=False):
-                yield from walk_images(root, entry.path, skips)
-            else:
-                yield entry
+        skips.unread.append(path)
 
 
 def _skip_reason(entry: os.DirEntry[str]) -> str | None:
@@ -122,9 +130,13 @@ def key_of(entry: os.DirEntry[str], root: str) -> str:
 
 
 def size_and_time(path: str) -> tuple[int, int]:
-    """Size in bytes and modification time in ns; (-1, 0) for what cannot be looked at: a worker says why."""
+    """Size in bytes and modification time in ns; (-1, 0) for what is not there, (-3, 0) for what cannot be looked at:
+    a worker says why.
+    """
     try:
         status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return NOT_THERE, 0
     except OSError:
-        return -1, 0
+        return UNREADABLE, 0
     return status.st_size, status.st_mtime_ns

@@ -5,6 +5,7 @@ or a repeated hour start one run, and a night missed while machines were down is
 """
 
 import logging
+import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -14,57 +15,134 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from catalog.database import current_time, reading
+from catalog.due import outdated_images, sort_files
+from catalog.model_versions import current_model_version
+from catalog.presence import SeenImages
+from catalog.registering import BatchCounts, count_sorted, find_source
 from catalog.runs import has_run, is_under_way
-from worker.enqueueing import Enqueued, NewRun, enqueue_places
+from worker.durations import parse_duration
+from worker.enqueueing import Enqueued, NewRun, UnderWayError, Walk, enqueue_places
 from worker.errors import UsageError
-from worker.places import known_places
+from worker.names import text_of_path
+from worker.places import Place, known_places
 from worker.settings import Settings
+from worker.vanishing import judge_vanished
 
 log = logging.getLogger(__name__)
 
 SCHEDULE = "nightly"
+SHOWN_SOURCES = 5
 CATCH_UP = timedelta(hours=24)  # a night missed longer ago is covered by the one after it
 
 
 def retag(
-    engine: Engine, run: NewRun, *, chunk_size: int, say: Callable[[str], None], progress: Callable[[int], None]
+    engine: Engine,
+    run: NewRun,
+    *,
+    chunk_size: int,
+    say: Callable[[str], None],
+    progress: Callable[[int], None],
+    source: str | None = None,
 ) -> Enqueued:
-    """Enqueue what is due in every source that the catalog knows.
+    """Enqueue what is due in every source that the catalog knows, or in one: the path of its folder or manifest.
 
-    A source whose folder is away is left out, and said.
+    A source whose folder is away is left out, and said; a night says so though none is there.
 
     Raises:
-        UsageError: there is no source, or none of them is there.
+        UsageError: there is no source, or no such one, or by hand: none of them is there.
+    """
+    there, notes = find_places(engine, source, must_be_there=run.schedule is None)
+    # Not surveyed first: a night's run has its row before a long walk begins, or each tick would begin another.
+    enqueued = enqueue_places(engine, there, run, chunk_size=chunk_size, progress=progress, notes=notes)
+    for note in enqueued.notes:
+        say(note)
+    return enqueued
+
+
+def find_places(engine: Engine, source: str | None, *, must_be_there: bool) -> tuple[list[Place], list[str]]:
+    """The sources that are there, and a note on each that is not.
+
+    Raises:
+        UsageError: as `retag`.
     """
     with reading(engine) as session:
         places = known_places(session)
     if not places:
         raise UsageError("the catalog knows no source yet: `hangtag tag FOLDER` adds one")
+    if source is not None:
+        wanted = text_of_path(os.path.realpath(source))
+        known = ", ".join(place.shown for place in places[:SHOWN_SOURCES])
+        places = [place for place in places if place.shown == wanted]
+        if not places:
+            raise UsageError(f"{text_of_path(source)}: no source of the catalog; there are: {known}")
     there = [place for place in places if place.is_there]
-    for place in places:
-        if not place.is_there:
-            say(f"left out: {place.shown}: it is not there")
-    if not there:
+    if must_be_there and not there:
         raise UsageError("none of the catalog's sources is there")
-    # Not surveyed first: a night's run has its row before a long walk begins, or each tick would begin another.
-    return enqueue_places(engine, there, run, chunk_size=chunk_size, progress=progress)
+    notes = [f"left out: {place.shown}: it is not there, or may not be read" for place in places if place not in there]
+    return there, notes
 
 
-def start_due_night(engine: Engine, settings: Settings) -> int | None:
-    """The id of the run of the night that is due and has none yet, started now; else None."""
+def count_due(
+    engine: Engine, run: NewRun, *, say: Callable[[str], None], progress: Callable[[int], None], source: str | None
+) -> dict[str, int]:
+    """What `retag` would find, in images by why they are due; nothing is written.
+
+    Raises:
+        UsageError: as `retag`.
+    """
+    there, notes = find_places(engine, source, must_be_there=True)
     with reading(engine) as session:
-        local = current_time(session).astimezone(parse_zone(settings.time_zone))
+        model = current_model_version(session)
+        if model is None:
+            raise UsageError("the catalog has no current model: `hangtag models promote NAME` sets one")
+        question = run.question(model.id)
+        seen = SeenImages.begin(session)
+        sources = [find_source(session, root=text_of_path(place.root), manifest=text_of_path(place.manifest))
+                   for place in there]  # fmt: skip
+    found = [(place, known.id) for place, known in zip(there, sources, strict=True) if known is not None]
+    walk = Walk(engine, found, question, seen, notes)
+    due = SeenImages(seen.newest_id)  # what is due for another reason is not counted as outdated too
+    sums = BatchCounts()
+    for source_id, files in walk.batches():
+        with reading(engine) as session:
+            batch = sort_files(session, question, files, source_id=source_id, seen=seen, now=current_time(session))
+        due.add(source_id, [row.id for _, _, row in batch.due])
+        sums += count_sorted(batch)
+        progress(sums.images)
+    vanished = judge_vanished(engine, walk.walked, seen, believe_all=run.believe_all)
+    with reading(engine) as session:
+        pages = outdated_images(session, question, walk.source_ids, run_id=None, seen=seen)
+        later = sum(image_id not in due for page in pages for image_id in page)
+    for note in (*walk.notes, *vanished.notes):
+        say(note)
+    return {
+        "new": sums.new, "changed": sums.changed, "failures": sums.failed, "outdated": 0 if run.again else later,
+        "again": later if run.again else 0, "waiting": sums.waiting, "gone": vanished.images,
+        "unchanged": sums.unchanged - later,
+    }  # fmt: skip
+
+
+def start_due_night(engine: Engine, settings: Settings, *, now: datetime | None = None) -> int | None:
+    """The id of the run of the night that is due and has none yet, started now; else None.
+
+    Args:
+        now: the moment that counts; by default that of the database's clock.
+    """
+    with reading(engine) as session:
+        local = (now or current_time(session)).astimezone(parse_zone(settings.time_zone))
         slot = latest_slot(parse_schedule(settings.nightly), local.replace(tzinfo=None))
         if slot is None or not known_places(session):
             return None
         if has_run(session, schedule=SCHEDULE, slot=slot) or is_under_way(session, schedule=SCHEDULE):
             return None
+    given = settings.nightly_budget
+    budget = parse_duration(given, name="HANGTAG_NIGHTLY_BUDGET") if given else None
     try:
         enqueued = retag(
-            engine, NewRun("nightly", SCHEDULE, slot), chunk_size=settings.chunk_size, say=log.warning,
-            progress=lambda _done: None,
+            engine, NewRun("nightly", SCHEDULE, slot, budget=budget), chunk_size=settings.chunk_size,
+            say=log.warning, progress=lambda _done: None,
         )  # fmt: skip
-    except IntegrityError:
+    except (IntegrityError, UnderWayError):
         return None  # another scheduler was quicker
     log.info("run %s: night of %s, %s images due", enqueued.run_id, slot, enqueued.counts.due)
     return enqueued.run_id

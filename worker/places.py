@@ -13,8 +13,9 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from catalog.due import ImageFile
 from catalog.overviews import Part
-from catalog.registering import ImageFile, enclosing_roots, list_sources
+from catalog.registering import enclosing_roots, list_sources
 from worker.errors import UsageError
 from worker.folders import (
     IMAGE_SUFFIXES,
@@ -48,8 +49,14 @@ class Place:
 
     @property
     def is_there(self) -> bool:
-        """Whether its folder, file or manifest can be found now."""
-        return os.path.exists(os.path.join(self.root, self.part, self.manifest))
+        """Whether its folder, file or manifest can be found and read now."""
+        full = os.path.join(self.root, self.part, self.manifest)
+        return os.access(full, os.R_OK | os.X_OK if os.path.isdir(full) else os.R_OK)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a whole source: what is not found in it is gone."""
+        return not self.part
 
     @property
     def shown(self) -> str:

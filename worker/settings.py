@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from worker.durations import parse_duration
 from worker.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ class Settings:
     image_memory_mb: int = setting(1000, "megabytes for decoding one image in careful mode")
     log_level: str = setting("WARNING", "of the workers' log on stderr: DEBUG, INFO, WARNING, ERROR")
     nightly: str = setting("30 3 * * *", "cron expression of the nightly retag; off: none")
+    nightly_budget: str = setting(
+        "", "how long a night may lease work, as 2h or 90m, from its start; default: no limit"
+    )
     time_zone: str = setting("", "zone of the nightly's hours, as in Europe/Berlin; default: this machine's")
 
     @property
@@ -137,6 +141,8 @@ def _checked(settings: Settings) -> Settings:
             raise UsageError(f"{PREFIX}{name.upper()} must be at least {least}")
     if not 1 <= settings.lease_s <= MAX_LEASE_S:  # "nan" is a number for Python, and is no duration
         raise UsageError(f"HANGTAG_LEASE_S must be at least 1 and at most {MAX_LEASE_S}")
+    if settings.nightly_budget:
+        parse_duration(settings.nightly_budget, name="HANGTAG_NIGHTLY_BUDGET")
     if settings.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise UsageError(f"HANGTAG_LOG_LEVEL={settings.log_level!r} is none of DEBUG, INFO, WARNING, ERROR")
     return settings

@@ -38,7 +38,8 @@ def show_tags(engine: Engine, enqueued: Enqueued, summary: dict[str, Any]) -> No
     click.echo()
     click.echo(f"{summary['images']} images of {summary['products']} products in {summary['seconds']:.1f} s: "
                f"{summary['tagged']} tagged, {summary['review']} not sure, {summary['failed']} failed, "
-               f"{summary['unchanged']} unchanged")  # fmt: skip
+               f"{summary['unchanged']} unchanged"
+               + (f", {summary['postponed']} had no time" if summary["postponed"] else ""))  # fmt: skip
     click.echo(f"{review} products wait for review" + (f", {with_parent} of them with their parent as tag"
                                                        if with_parent else ""))  # fmt: skip
     for failure in failures:

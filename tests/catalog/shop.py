@@ -16,13 +16,14 @@ from sqlalchemy.orm import Session
 from catalog.chunks import ChunkFiller, Lease, claim_chunk, waiting_images
 from catalog.database import reading, writing
 from catalog.derivation import Derived
+from catalog.due import ImageFile, Question
 from catalog.model_versions import ATTRIBUTE, LabelEntry, import_model_version, load_label_set, promote
 from catalog.models import Chunk, Image, Label, ModelVersion, Product, Tag
 from catalog.overviews import Part, count_products
 from catalog.predictions import Outcome, write_outcomes
 from catalog.promotions import make_current
 from catalog.queries import fetch_tag
-from catalog.registering import BatchCounts, ImageFile, register_images, register_source
+from catalog.registering import BatchCounts, register_images, register_source
 from catalog.runs import RunCounts, close_enqueueing, finish_runs, start_run
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -120,7 +121,7 @@ class Shop:
             source_id = register_source(session, root=root, manifest="", sku_pattern=None, now=now)
             filler = ChunkFiller(run_id=run_id, queue="fresh", chunk_size=chunk_size, now=now)
             counts = register_images(
-                session, source_id=source_id, model_version_id=model, files=files, filler=filler, now=now
+                session, source_id=source_id, question=Question(model), files=files, filler=filler, now=now
             )
             products = count_products(session, [Part(source_id)])
             close_enqueueing(

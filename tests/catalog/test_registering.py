@@ -5,9 +5,9 @@ from sqlalchemy import Engine, select, text, update
 
 from catalog.chunks import ChunkFiller
 from catalog.database import reading, writing
+from catalog.due import PERMANENT_FAILURES, Question
 from catalog.models import Chunk, Image, Product, Run, Source, Tag
 from catalog.registering import (
-    PERMANENT_FAILURES,
     BatchCounts,
     enclosing_roots,
     find_source,
@@ -22,7 +22,7 @@ from tests.catalog.shop import NOW, SURE_BOOT, SURE_COAT, SURE_SHIRT, TRUNCATED,
 def test_new_files_become_images_products_and_chunks(shop: Shop) -> None:
     files = [photo("tops/a_1.jpg"), photo("tops/a_2.jpg"), photo("b.jpg")]
     run_id, counts = shop.enqueue_counting(*files, chunk_size=2)
-    assert counts == BatchCounts(due=3, unchanged=0, waiting=0)
+    assert counts == BatchCounts(new=3)
     assert (shop.count(Product), shop.count(Image), shop.count(Chunk)) == (2, 3, 2)
     with reading(shop.engine) as session:
         run = session.get_one(Run, run_id)
@@ -32,7 +32,7 @@ def test_new_files_become_images_products_and_chunks(shop: Shop) -> None:
 def test_enqueueing_the_same_files_again_does_nothing(shop: Shop) -> None:
     shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": SURE_BOOT})
     run_id, counts = shop.enqueue_counting(photo("a.jpg"), photo("b.jpg"), now=later(60))
-    assert counts == BatchCounts(due=0, unchanged=2, waiting=0)
+    assert counts == BatchCounts(unchanged=2)
     assert shop.pending_chunks() == []
     assert shop.image("a.jpg").run_id != run_id
 
@@ -59,7 +59,7 @@ def test_the_same_content_under_another_name_has_its_prediction_already(shop: Sh
 def test_images_that_wait_for_an_earlier_run_are_the_new_runs_and_are_not_done_twice(shop: Shop) -> None:
     first = shop.enqueue(photo("a.jpg"), photo("b.jpg"))
     second, counts = shop.enqueue_counting(photo("a.jpg"), photo("c.jpg"), now=later(60))
-    assert counts == BatchCounts(due=1, unchanged=0, waiting=1)
+    assert counts == BatchCounts(new=1, waiting=1)
     assert (shop.image("a.jpg").run_id, shop.image("b.jpg").run_id) == (second, first)
     assert len(shop.pending_chunks()) == 2
     shop.work({"a.jpg": SURE_SHIRT, "b.jpg": SURE_BOOT, "c.jpg": SURE_COAT})
@@ -73,7 +73,7 @@ def test_images_that_wait_for_an_earlier_run_are_the_new_runs_and_are_not_done_t
 def test_a_file_that_failed_by_its_own_fault_is_not_tried_again(shop: Shop, code: str) -> None:
     shop.tag({"a.jpg": (code, "a reason")})
     _, counts = shop.enqueue_counting(photo("a.jpg"))
-    assert counts == BatchCounts(due=0, unchanged=1, waiting=0)
+    assert counts == BatchCounts(unchanged=1)
     _, counts = shop.enqueue_counting(photo("a.jpg", size=200))
     assert counts.due == 1, "it has new content"
 
@@ -168,7 +168,7 @@ def test_a_batch_that_is_rolled_back_leaves_neither_images_nor_chunks(shop: Shop
     with writing(shop.engine) as session:
         source_id = register_source(session, root="/photos", manifest="", sku_pattern=None, now=NOW)
         register_images(
-            session, source_id=source_id, model_version_id=shop.model, files=[photo("a.jpg")],
+            session, source_id=source_id, question=Question(shop.model), files=[photo("a.jpg")],
             filler=ChunkFiller(run_id=run_id, queue="fresh", chunk_size=10, now=NOW), now=NOW,
         )  # fmt: skip
         session.rollback()
@@ -219,7 +219,7 @@ def test_a_model_that_is_rolled_back_to_has_its_tags_again_without_inference(sho
     shop.promote(first, now=later(5))
     assert shop.shown("a")["tag"] == "Shirt"
     _, counts = shop.enqueue_counting(photo("a.jpg"), now=later(6))
-    assert counts == BatchCounts(due=0, unchanged=1, waiting=0)
+    assert counts == BatchCounts(unchanged=1)
     assert shop.shown("a")["tag"] == "Shirt"
 
 

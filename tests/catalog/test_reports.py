@@ -82,7 +82,7 @@ def test_the_figures_of_a_worked_example(shop: Shop) -> None:
         "tagged_without_category": 0,
         "review": 4, "review_reasons": {"contradiction": 1, "label unsure": 1, "other": 1, "unsure": 1},
         "imported": 6, "imported_without_label": 1, "disagreements": 1, "images": 11, "images_waiting": 1,
-        "images_failed": 1, "image_failures": {"truncated": 1}, "model": "tiny-1",
+        "images_failed": 1, "images_gone": 0, "image_failures": {"truncated": 1}, "model": "tiny-1",
     }  # fmt: skip
     assert [(row["tag"], row["parent"], row["products"], row["by_human"]) for row in tags] == [
         ("Boot", "Shoes", 1, 0), ("Coat", "Tops", 1, 0), ("Sandal", "Shoes", 1, 1), ("Shirt", "Tops", 1, 0),

@@ -21,7 +21,7 @@ def queue_all(shop: Shop, model: int, *, batch: int = 2) -> tuple[int, BatchCoun
         ):
             due, unchanged, last_id = due + found.counts.due, unchanged + found.counts.unchanged, found.last_id
         close_enqueueing(session, run_id, RunCounts(due + unchanged, 0, unchanged, 0, due), now=NOW)
-    return run_id, BatchCounts(due=due, unchanged=unchanged, waiting=0)
+    return run_id, BatchCounts(outdated=due, unchanged=unchanged)
 
 
 def predictions_by(shop: Shop, model: int) -> set[bytes]:
@@ -37,7 +37,7 @@ def test_a_trial_predicts_what_was_classified_and_leaves_every_tag_alone(shop: S
     rows = [shop.tag_row(sku).model_at for sku in "ab"]
     model = shop.add_model("tiny-2", current=False)
     run_id, counts = queue_all(shop, model)
-    assert counts == BatchCounts(due=2, unchanged=0, waiting=0)
+    assert counts == BatchCounts(outdated=2, unchanged=0)
     with writing(shop.engine) as session:
         session.execute(update(Chunk).where(Chunk.id.in_(waits)).values(state="done"))
     shop.work({"a.jpg": SURE_COAT, "b.jpg": SURE_COAT}, now=later(60))
@@ -56,7 +56,7 @@ def test_a_trial_goes_on_where_it_was(shop: Shop) -> None:
     shop.enqueue(photo("a.jpg"), model=model, trial=True)
     shop.work({"a.jpg": SURE_COAT})
     _, counts = queue_all(shop, model)
-    assert counts == BatchCounts(due=1, unchanged=1, waiting=0)
+    assert counts == BatchCounts(outdated=1, unchanged=1)
 
 
 def test_a_model_that_is_promoted_during_its_trial_is_heard_from_then_on(shop: Shop) -> None:
@@ -81,7 +81,7 @@ def test_a_run_that_somebody_waits_for_takes_its_images_out_of_a_trial(shop: Sho
         shop.write(lease, outcomes[:0], last=False)
     # b has new content; a is as it was, and stays in the trial.
     run_id, counts = shop.enqueue_counting(photo("a.jpg"), photo("b.jpg", size=200), now=later(60))
-    assert counts == BatchCounts(due=1, unchanged=1, waiting=0)
+    assert counts == BatchCounts(changed=1, unchanged=1)
     assert (shop.image("a.jpg").run_id, shop.image("b.jpg").run_id) == (trial, run_id)
     shop.write(lease, outcomes, now=later(61))
     assert shop.image("b.jpg").chunk_id is not None, "the trial's outcome is not the run's"

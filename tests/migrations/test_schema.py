@@ -121,6 +121,45 @@ def test_labels_keep_their_own_names_until_a_taxonomy_names_them(
         assert [tuple(row) for row in session.execute(query)] == [("a", "Tops > Coats", None, "Coat")]
 
 
+def test_images_chunks_and_runs_from_before_nights_are_kept_and_present(
+    empty_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("catalog.views.VIEWS", {})
+        patch.setattr("migrations.schema.command.upgrade", lambda config, _, up=command.upgrade: up(config, "0002"))
+        upgrade_schema(empty_engine)
+    with writing(empty_engine) as session:
+        for statement in WORK_OF_REVISION_2:
+            session.execute(text(statement))
+
+    assert upgrade_schema(empty_engine) == ("0002", newest_revision())
+
+    with reading(empty_engine) as session:
+        assert tuple(session.execute(text("SELECT key, gone_at, retries, chunk_id FROM image")).one()) == (
+            "a.jpg", None, 0, 1,
+        )  # fmt: skip
+        assert session.execute(text("SELECT state, rank FROM chunk")).one() == ("pending", 0)
+        run = session.execute(text("SELECT images, gone, postponed, deadline_at, again, note FROM run")).one()
+        assert (run.images, run.gone, run.postponed, run.deadline_at, bool(run.again), run.note) == (
+            1, 0, 0, None, False, None,
+        )  # fmt: skip
+
+
+WORK_OF_REVISION_2 = (
+    "INSERT INTO model_version (id, name, attribute, sha256, manifest, imported_at)"
+    " VALUES (1, 'm', 'category', 'x', '{}', '2026-01-31 12:00:00')",
+    "INSERT INTO source (id, root, manifest, registered_at) VALUES (1, '/photos', '', '2026-01-31 12:00:00')",
+    "INSERT INTO product (id, sku, registered_at) VALUES (1, 'a', '2026-01-31 12:00:00')",
+    "INSERT INTO run (id, kind, paths, model_version_id, state, created_at, touched_at, images, products, unchanged,"
+    " skipped, due, classified, reused, tagged, review, failed) VALUES (1, 'tag', '[]', 1, 'running',"
+    " '2026-01-31 12:00:00', '2026-01-31 12:00:00', 1, 1, 0, 0, 1, 0, 0, 0, 0, 0)",
+    "INSERT INTO chunk (id, run_id, queue, state, images, attempts, created_at)"
+    " VALUES (1, 1, 'fresh', 'pending', 1, 0, '2026-01-31 12:00:00')",
+    "INSERT INTO image (id, source_id, key, product_id, size_bytes, modified_ns, run_id, chunk_id, registered_at)"
+    " VALUES (1, 1, 'a.jpg', 1, 7, 7, 1, 1, '2026-01-31 12:00:00')",
+)
+
+
 def contents(engine: Engine) -> dict[str, list[Any]]:
     """Every row of every table and view."""
     names = [*Base.metadata.tables, *VIEWS]

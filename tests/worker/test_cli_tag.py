@@ -21,7 +21,19 @@ from tests.servers import running_redis
 from tests.worker.command_line import HANGTAG, CommandLine, wait_until
 from tests.worker.pictures import draw_folder, draw_picture, draw_slow_folder, truncate
 
-KEYS = ["run", "images", "products", "tagged", "review", "failed", "unchanged", "skipped", "seconds"]
+KEYS = [
+    "run",
+    "images",
+    "products",
+    "tagged",
+    "review",
+    "failed",
+    "unchanged",
+    "skipped",
+    "gone",
+    "postponed",
+    "seconds",
+]
 SLOW_IMAGES = 96  # six chunks; some 5 s of work for one process
 
 

@@ -8,6 +8,7 @@ import pytest
 import redis
 from sqlalchemy import Engine, func, insert, select, update
 
+from catalog.budgets import CHUNKS
 from catalog.chunks import claim_chunk
 from catalog.database import current_time, reading, writing
 from catalog.models import Chunk, Run
@@ -147,6 +148,20 @@ def test_a_run_whose_enqueueing_was_killed_is_closed_as_interrupted(
         session.execute(update(Run).values(touched_at=current_time(session) - timedelta(seconds=61)))
     dispatch(catalog_engine, queue)
     assert run_of(catalog_engine, run_id).state == "interrupted"
+
+
+def test_what_waits_past_the_deadline_of_its_run_is_dropped_and_the_run_is_done(
+    catalog_engine: Engine, queue: ListQueue, folder: Path
+) -> None:
+    run_id = enqueue_paths(catalog_engine, folder).run_id
+    add_chunks(catalog_engine, 2 * CHUNKS)
+    with writing(catalog_engine) as session:
+        session.execute(update(Run).values(deadline_at=current_time(session)))
+    dispatch(catalog_engine, queue)
+    assert (pending_chunks(catalog_engine), queue.depth("fresh")) == ([], 0)
+    dispatch(catalog_engine, queue)
+    run = run_of(catalog_engine, run_id)
+    assert (run.state, run.images, run.postponed) == ("done", 6, 6)
 
 
 def test_redis_counts_and_carries_chunk_ids(catalog_engine: Engine, redis_url: str, folder: Path) -> None:

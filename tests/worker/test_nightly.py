@@ -2,20 +2,22 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Barrier
 
 import pytest
 from sqlalchemy import Engine, select
 
-from catalog.database import open_engine, reading
+from catalog.database import current_time, open_engine, reading, writing
+from catalog.model_versions import LabelEntry, import_model_version, promote
 from catalog.models import Run
 from tests.worker.pictures import draw_folder, draw_picture
-from tests.worker.service import classify_all, images, tag_paths
-from worker.enqueueing import Enqueued, NewRun
+from tests.worker.service import classify_all, count_rows, images, pending_chunks, run_of, tag_paths
+from worker.enqueueing import Enqueued, NewRun, UnderWayError, enqueue_places
 from worker.errors import UsageError
-from worker.nightly import latest_slot, parse_schedule, retag, start_due_night
+from worker.nightly import count_due, latest_slot, parse_schedule, retag, start_due_night
 from worker.settings import Settings
 
 
@@ -121,15 +123,131 @@ def test_off_and_an_empty_catalog_start_nothing(catalog_engine: Engine, tmp_path
     assert nightly_runs(catalog_engine) == []
 
 
+BERLIN = Settings(nightly="30 2 * * *", time_zone="Europe/Berlin", chunk_size=16)
+
+
+def night(engine: Engine, moment: str, settings: Settings = BERLIN) -> int | None:
+    """A tick at this moment, UTC; the night that it starts has no work to do, and is done."""
+    return start_due_night(engine, settings, now=datetime.fromisoformat(moment + "+00:00"))
+
+
+def slots(engine: Engine) -> list[str | None]:
+    return [run.slot for run in nightly_runs(engine)]
+
+
+@pytest.fixture
+def known(catalog_engine: Engine, tmp_path: Path) -> Engine:
+    """A catalog that knows a folder, of which nothing is due."""
+    tag_paths(catalog_engine, draw_folder(tmp_path / "photos", 2))
+    return catalog_engine
+
+
+def test_the_hour_that_is_repeated_when_summer_time_ends_starts_one_run(known: Engine) -> None:
+    # 2026-10-25 in Berlin: 02:30 comes at 00:30 UTC and once more at 01:30 UTC.
+    assert night(known, "2026-10-25T00:30:00") is not None
+    for moment in ("2026-10-25T00:59:00", "2026-10-25T01:00:00", "2026-10-25T01:30:00", "2026-10-25T23:00:00"):
+        assert night(known, moment) is None, moment
+    assert night(known, "2026-10-26T01:30:00") is not None
+    assert slots(known) == ["2026-10-25T02:30", "2026-10-26T02:30"]
+
+
+def test_an_hour_that_is_left_out_in_spring_is_made_up_for_right_after(known: Engine) -> None:
+    # 2026-03-29 in Berlin: the minute after 01:59 (00:59 UTC) is 03:00.
+    assert night(known, "2026-03-28T01:30:00") is not None
+    assert night(known, "2026-03-29T00:59:00") is None
+    assert night(known, "2026-03-29T01:00:00") is not None
+    assert night(known, "2026-03-29T01:30:00") is None
+    assert slots(known) == ["2026-03-28T02:30", "2026-03-29T02:30"]
+
+
+def test_nights_missed_for_three_days_are_caught_up_once(known: Engine) -> None:
+    assert night(known, "2026-06-01T00:30:00") is not None
+    assert night(known, "2026-06-04T12:00:00") is not None
+    for moment in ("2026-06-04T12:01:00", "2026-06-05T00:29:00"):
+        assert night(known, moment) is None
+    assert slots(known) == ["2026-06-01T02:30", "2026-06-04T02:30"]
+
+
+def test_a_night_that_is_still_going_is_not_started_again_the_next_day(known: Engine, tmp_path: Path) -> None:
+    draw_picture(tmp_path / "photos" / "new.png", 50)
+    first = night(known, "2026-06-01T00:30:00")
+    assert night(known, "2026-06-02T00:30:00") is None
+    classify_all(known)
+    assert night(known, "2026-06-02T00:31:00") is not None
+    assert nightly_runs(known)[0].id == first
+
+
+def test_of_two_schedulers_with_slots_of_their_own_one_starts(known: Engine, tmp_path: Path) -> None:
+    # The second one looked before the first one's run was there.
+    draw_picture(tmp_path / "photos" / "new.png", 50)
+    assert night(known, "2026-06-01T00:30:00") is not None
+    with pytest.raises(UnderWayError):
+        enqueue_places(
+            known, [], NewRun("nightly", "nightly", "2026-06-01T02:31"), chunk_size=16, progress=lambda _done: None
+        )
+    assert slots(known) == ["2026-06-01T02:30"]
+
+
+def test_a_night_whose_sources_are_all_away_says_so_once(known: Engine, tmp_path: Path) -> None:
+    (tmp_path / "photos").rename(tmp_path / "moved")
+    assert night(known, "2026-06-01T00:30:00") is not None
+    assert night(known, "2026-06-01T00:31:00") is None
+    [run] = nightly_runs(known)
+    assert (run.state, run.images, run.gone) == ("done", 0, 0)
+    assert run.note == f"left out: {tmp_path}/photos: it is not there, or may not be read"
+
+
+def test_a_night_with_a_budget_has_a_deadline_from_its_start(known: Engine) -> None:
+    night(known, "2026-06-01T00:30:00", replace(BERLIN, nightly_budget="1h30m"))
+    night(known, "2026-06-02T00:30:00")
+    first, second = nightly_runs(known)
+    assert first.deadline_at == first.created_at + timedelta(minutes=90)
+    assert second.deadline_at is None
+
+
+def test_a_budget_that_is_over_leaves_what_is_outdated_to_the_next_night(known: Engine) -> None:
+    with writing(known) as session:
+        old = import_model_version(
+            session, name="newer", attribute="category", sha256="0" * 64, manifest='{"labels": []}', artifact=b"net",
+            labels=[LabelEntry("Tent", "label", None, 0.5)], now=current_time(session),
+        )  # fmt: skip
+        promote(session, old, attribute="category", by="anna", now=current_time(session))
+    run = NewRun("retag", budget=timedelta(0))
+    enqueued = retag(known, run, chunk_size=16, say=print, progress=lambda _done: None)
+    row = run_of(known, enqueued.run_id)
+    assert (row.state, row.images, row.due, row.postponed) == ("done", 2, 2, 2)
+    assert pending_chunks(known) == []
+
+
+def test_counting_what_is_due_counts_each_image_once_and_writes_nothing(known: Engine, tmp_path: Path) -> None:
+    for number in range(2, 8):
+        draw_picture(tmp_path / "photos" / f"q{number}.png", number)
+    tag_paths(known, tmp_path / "photos")
+    draw_picture(tmp_path / "photos" / "new.png", 50)
+    draw_picture(tmp_path / "photos" / "q2.png", 51)
+    (tmp_path / "photos" / "q3.png").unlink()
+    before = count_rows(known), sorted((key, row.gone_at, row.chunk_id) for key, row in images(known).items())
+
+    def count(*, again: bool = False) -> dict[str, int]:
+        return count_due(known, NewRun("retag", again=again), say=print, progress=lambda _done: None, source=None)
+
+    nothing = {"failures": 0, "outdated": 0, "again": 0, "waiting": 0, "new": 1, "changed": 1, "gone": 1}
+    assert count() == nothing | {"unchanged": 6}
+    assert count(again=True) == nothing | {"again": 6, "unchanged": 0}
+    after = count_rows(known), sorted((key, row.gone_at, row.chunk_id) for key, row in images(known).items())
+    assert after == before
+
+
 @pytest.mark.parametrize("zone", ["Europe", "Mars/Base", "/etc/passwd", "../etc/passwd"])
 def test_a_zone_that_is_none_is_one_line(catalog_engine: Engine, zone: str) -> None:
     with pytest.raises(UsageError, match=r"HANGTAG_TIME_ZONE=.* is no time zone, as Europe/Berlin is"):
         start_due_night(catalog_engine, Settings(time_zone=zone))
 
 
-def retag_all(engine: Engine) -> tuple[Enqueued, list[str]]:
+def retag_all(engine: Engine, *, believe_all: bool = False) -> tuple[Enqueued, list[str]]:
     said: list[str] = []
-    enqueued = retag(engine, NewRun("retag"), chunk_size=16, say=said.append, progress=lambda _done: None)
+    run = NewRun("retag", believe_all=believe_all)
+    enqueued = retag(engine, run, chunk_size=16, say=said.append, progress=lambda _done: None)
     return enqueued, said
 
 

@@ -17,7 +17,8 @@ from worker.folders import Skips
 from worker.showing import show_tags
 
 SUMMARY: dict[str, Any] = {
-    "images": 5, "products": 5, "seconds": 1.0, "tagged": 4, "review": 1, "failed": 0, "unchanged": 0,
+    "images": 5, "products": 5, "seconds": 1.0, "tagged": 4, "review": 1, "failed": 0, "unchanged": 0, "gone": 0,
+    "postponed": 0,
 }  # fmt: skip
 
 

@@ -1,0 +1,71 @@
+"""`hangtag retag` as it is typed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.worker.command_line import CommandLine
+from tests.worker.pictures import draw_folder, draw_picture
+
+
+@pytest.fixture
+def photos(command_line: CommandLine, tmp_path: Path) -> Path:
+    """A folder that was tagged."""
+    folder = draw_folder(tmp_path / "photos", 6)
+    command_line.tag(folder)
+    return folder
+
+
+def test_up_to_date_is_one_line_and_starts_no_worker(command_line: CommandLine, photos: Path) -> None:
+    (command_line.home / "worker.log").unlink()
+    done = command_line.run("retag")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0, "6 images of 3 products are up to date: nothing to classify\n", "",
+    )  # fmt: skip
+    assert not (command_line.home / "worker.log").exists()
+
+
+def test_a_dry_run_counts_and_the_run_after_it_does_just_that(command_line: CommandLine, photos: Path) -> None:
+    draw_picture(photos / "new.png", 50)
+    (photos / "P000_1.jpg").unlink()
+    counts = {"new": 1, "changed": 0, "failures": 0, "outdated": 0, "again": 0, "waiting": 0, "gone": 1, "unchanged": 5}
+    assert command_line.rows("retag", "--dry-run") == [counts]
+    assert command_line.run("retag", "--dry-run").stdout.split()[:4] == ["new", "1", "changed", "0"]
+    assert command_line.ask("SELECT count(*) FROM run") == [(1,)]
+    done = command_line.run("retag", "--json")
+    summary = json.loads(done.stdout)
+    assert (summary["images"], summary["unchanged"], summary["gone"], summary["postponed"]) == (6, 5, 1, 0)
+    assert "1 images are gone" in done.stderr
+    [newest, _] = command_line.rows("runs")
+    assert (newest["kind"], newest["due"], newest["done"], newest["gone"]) == ("retag", 1, 1, 1)
+    assert newest["seconds"] > 0
+    assert newest["changed"] == command_line.rows("runs", str(newest["run"]))[0]["changed_tags"]
+    assert command_line.rows("show", "P000")[0]["photos_gone"] is False
+
+
+def test_all_of_a_source_and_a_sku_is_classified_again(command_line: CommandLine, photos: Path) -> None:
+    done = command_line.run("retag", "--all", "--sku", "P00[01]", "--source", photos, "--json")
+    assert json.loads(done.stdout)["images"] == 0, "brackets are no pattern"
+    done = command_line.run("retag", "--all", "--sku", "P00?", "--source", photos, "--budget", "1h", "--json")
+    summary = json.loads(done.stdout)
+    assert (summary["images"], summary["unchanged"]) == (6, 0)
+    assert command_line.ask("SELECT classified, reused FROM run ORDER BY id DESC LIMIT 1") == [(6, 0)]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("--budget", "soon"), "hangtag: --budget 'soon' is no duration, as 2h, 90m, 1h30m and 45s are\n"),
+        (("--tag", "Tent"), "hangtag: no label 'Tent' in the catalog; there are: "),
+        (("--source", "/nowhere"), "hangtag: /nowhere: no source of the catalog; there are: "),
+    ],
+)  # fmt: skip
+def test_wrong_input_is_one_line_and_writes_nothing(
+    command_line: CommandLine, photos: Path, words: tuple[str, ...], line: str
+) -> None:
+    done = command_line.run("retag", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(line)
+    assert done.stderr.count("\n") == 1
+    assert command_line.ask("SELECT count(*) FROM run") == [(1,)]

@@ -1,4 +1,5 @@
-"""`hangtag train fit LABELS.csv`: a bundle of a shop's own labels from its own photos.
+"""`hangtag train fit LABELS.csv`: a bundle of a shop's own labels from its own photos; with `--from-catalog` of the
+labels that people said in the catalog.
 
 Owns options and what is said; the work is `shops`' (photos), `recipes`' (the net) and `report`'s (the page).
 """
@@ -16,14 +17,13 @@ import click
 from training.cli_options import (
     NEW_FOLDER,
     group_column_option,
-    image_column_option,
     json_option,
-    labels_csv_argument,
     precision_option,
 )
 from training.cli_progress import ProgressLine, one_line_errors, read_limits, say_bad_rows
 
 if TYPE_CHECKING:
+    from training.labels import Columns
     from training.photo_sets import Limits
     from training.recipes import Made
     from training.shops import ShopPhotos
@@ -38,11 +38,13 @@ MIN_PHOTOS = 8
 class FitOrder:
     """What the command line asks for."""
 
-    csv_path: Path
-    image_column: str
-    label_column: str
+    csv_path: Path | None
+    image_column: str | None
+    label_column: str | None
     group_column: str | None
     parent_column: str | None
+    from_catalog: bool
+    imported: bool
     out: Path
     report: Path | None
     name: str | None
@@ -58,12 +60,23 @@ class FitOrder:
     as_json: bool
 
 
+@dataclass(frozen=True)
+class Table:
+    """The list that is learnt from."""
+
+    csv_path: Path
+    columns: Columns
+    other: str | None
+
+
 @click.command()
-@labels_csv_argument
-@image_column_option
-@click.option("--label-column", required=True, help="Column with the right labels.")
+@click.argument("csv_path", metavar="[LABELS.csv]", required=False, type=click.Path(path_type=Path))
+@click.option("--image-column", help="Column with the photos' paths, absolute or relative to the CSV.")
+@click.option("--label-column", help="Column with the right labels.")
 @group_column_option
 @click.option("--parent-column", help="Column with the labels' parents, as Footwear for Sneaker.")
+@click.option("--from-catalog", is_flag=True, help="Learn from what people corrected and confirmed, in place of a CSV.")
+@click.option("--imported", is_flag=True, help="With --from-catalog: also from imported categories that nobody judged.")
 @click.option("--out", type=NEW_FOLDER, required=True, help="Folder to write the bundle to.")
 @click.option("--report", type=click.Path(path_type=Path), help="HTML page to write; default: beside the bundle.")
 @click.option("--name", help="Name of the model version; default: the folder's.")
@@ -85,20 +98,52 @@ class FitOrder:
 @json_option
 @click.pass_context
 def fit(context: click.Context, /, **options: object) -> None:
-    """Train a bundle of your own labels on your own photos, and write a report of how right it is."""
+    """Train a bundle of your own labels on your own photos, and write a report of how right it is.
+
+    The photos and labels are those of LABELS.csv, or with --from-catalog those that people said; a fifth of the
+    products is then held out, and listed beside the bundle.
+    """
     order = FitOrder(**options)  # type: ignore[arg-type] # click has checked them
+    check_list_options(order)
     if order.minutes is not None and order.epochs is not None:
         raise click.UsageError("--minutes and --epochs exclude each other")
     with one_line_errors():
-        run_fit(order, read_limits(context.obj))
+        run_fit(order, read_limits(context.obj), teacher=context.obj)
 
 
-def run_fit(order: FitOrder, limits: Limits) -> None:
-    """What `train fit` does; raises TrainingError."""
+def check_list_options(order: FitOrder) -> None:
+    """Return if the options name one list of photos: a CSV with its columns, or the catalog.
+
+    Raises:
+        click.UsageError: they do not.
+    """
+    named = {
+        "LABELS.csv": order.csv_path,
+        "--image-column": order.image_column,
+        "--label-column": order.label_column,
+        "--group-column": order.group_column,
+        "--parent-column": order.parent_column,
+    }
+    if order.from_catalog:
+        given = [name for name, value in named.items() if value is not None]
+        if given:
+            raise click.UsageError(f"--from-catalog does not go with {', '.join(given)}: the catalog knows them")
+        return
+    if order.imported:
+        raise click.UsageError("--imported goes with --from-catalog")
+    for name in ("LABELS.csv", "--image-column", "--label-column"):
+        if named[name] is None:
+            kind = "option" if name.startswith("-") else "argument"
+            raise click.UsageError(f"Missing {kind} '{name}', or --from-catalog.")
+
+
+def run_fit(order: FitOrder, limits: Limits, *, teacher: object = None) -> None:
+    """What `train fit` does; raises TrainingError. `teacher` knows the catalog, where there is one."""
     from training.backend import require_packages
     from training.bundle import check_destination, write_bundle
     from training.measures import describe_measures
     from training.starts import read_start
+    from training.taught_labels import TaughtLists
 
     require_packages("tensorflow", "keras", "matplotlib")
     check_destination(order.out)
@@ -108,31 +153,55 @@ def run_fit(order: FitOrder, limits: Limits) -> None:
     start = read_start(order.start)
     if start.backbone is None and order.start is None:
         line.say("the bundle of the package has no backbone: training starts from nothing")
-    shop = _read_photos(order, start, limits, line)
+    table, shop = _read_list(order, start, limits, line, teacher)
     made = _train(order, shop, start, checkpoint, line)
     write_bundle(made.bundle, order.out, backbone=made.backbone.content)
     checkpoint.unlink(missing_ok=True)
     from training.report import write_report
 
-    write_report(report_path, made, shop, csv_path=order.csv_path, max_pixels=limits.max_pixels)
+    write_report(report_path, made, shop, csv_path=table.csv_path, max_pixels=limits.max_pixels)
     metrics = made.bundle.manifest.metrics
+    lists = TaughtLists(order.out)
     if order.as_json:
         said = {"bundle": str(order.out), "report": str(report_path), "sha256": made.bundle.sha256}
+        if order.from_catalog:
+            said |= {"labels": str(lists.labels), "held_out": str(lists.held_out)}
         click.echo(json.dumps({**said, "name": made.bundle.manifest.name, **metrics}, ensure_ascii=False))
         return
     click.echo(describe_measures("held-out photos", metrics["test"]))
     click.echo(f"{order.out}: {made.bundle.manifest.name}, SHA-256 {made.bundle.sha256}")
     click.echo(f"{report_path}: the figures, and the surest mistakes to look at")
+    if order.from_catalog:
+        click.echo(f"{lists.labels}: what it learnt from")
+        click.echo(f"{lists.held_out}: the products that it never saw; `hangtag models challenge` measures on them")
 
 
-def _read_photos(order: FitOrder, start: Start, limits: Limits, line: ProgressLine) -> ShopPhotos:
+def _read_list(
+    order: FitOrder, start: Start, limits: Limits, line: ProgressLine, teacher: object
+) -> tuple[Table, ShopPhotos]:
+    """The list that the options name, and its photos."""
     from training.labels import Columns
+    from training.taught_labels import COLUMNS, find_other, prepare_lists
+
+    if not order.from_catalog:
+        assert order.csv_path is not None, "checked with the options"
+        assert order.image_column is not None, "the same"
+        assert order.label_column is not None, "the same"
+        columns = Columns(order.image_column, order.label_column, order.group_column, order.parent_column)
+        table = Table(order.csv_path, columns, order.other)
+        return table, _read_photos(order, table, start, limits, line)
+    with prepare_lists(order.out, teacher, imported=order.imported, resume=order.resume, say=line.say) as lists:
+        table = Table(lists.labels, COLUMNS, order.other or find_other(lists, teacher))
+        return table, _read_photos(order, table, start, limits, line)
+
+
+def _read_photos(order: FitOrder, table: Table, start: Start, limits: Limits, line: ProgressLine) -> ShopPhotos:
     from training.shops import LabelRules, read_shop_photos
 
     shop = read_shop_photos(
-        order.csv_path,
-        Columns(order.image_column, order.label_column, order.group_column, order.parent_column),
-        LabelRules(order.min_photos, order.merge_rare, order.other),
+        table.csv_path,
+        table.columns,
+        LabelRules(order.min_photos, order.merge_rare, table.other),
         spec=start.manifest.input,
         preprocessing=start.manifest.preprocessing,
         limits=limits,

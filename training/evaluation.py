@@ -115,7 +115,7 @@ def evaluate_bundle(
     """
     manifest = bundle.manifest
     _check_rows(manifest, rows)
-    probabilities, failures = _classify_rows(bundle, rows, max_pixels=max_pixels, progress=progress)
+    probabilities, failures = classify_rows(bundle, rows, max_pixels=max_pixels, progress=progress)
     numbers = {label.name: index for index, label in enumerate(manifest.labels)}
     targets = np.array([numbers.get(row.label, -1) if row.label is not None else -1 for row in rows])
     return measure_answers(manifest, probabilities, targets, failures)
@@ -223,10 +223,13 @@ def _check_rows(manifest: Manifest, rows: Sequence[LabelledImage]) -> None:
             raise TrainingError(f"label {row.label!r} of {row.path} is not one that {manifest.name} knows: {names}")
 
 
-def _classify_rows(
+def classify_rows(
     bundle: Bundle, rows: Sequence[LabelledImage], *, max_pixels: int, progress: Callable[[int], None]
 ) -> tuple[Probabilities, list[Failure]]:
-    """Probabilities (rows, labels), a row of nan where the photo failed; and the failures."""
+    """Probabilities (rows, labels), a row of nan where the photo failed; and the failures.
+
+    Raises TrainingError where not one photo is there.
+    """
     classifier = Classifier(bundle)
     probabilities = np.full((len(rows), len(bundle.manifest.labels)), np.nan)
     failures: list[Failure] = []

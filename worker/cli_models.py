@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from catalog.output import Form, output_options, print_message, print_record, print_rows
+from worker.cli_challenge import challenge
 from worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ BY = click.option("--by", help="Who does it; default: the login name.")
 @click.group()
 def models() -> None:
     """List, import, compare and promote model versions, and set their thresholds."""
+
+
+models.add_command(challenge)
 
 
 @models.command("list")

@@ -86,6 +86,22 @@ class Settings:
 
         return draw_contact_sheet(self, file, sheet)
 
+    def write_labels(self, csv_path: Path, held_out_path: Path, *, imported: bool) -> list[str]:
+        """Write what people taught as two lists of photos, as `training.taught_labels` asks; what there is to say.
+
+        Raises:
+            UsageError: people said too little.
+        """
+        from worker.teaching import write_labels  # noqa: PLC0415
+
+        return write_labels(self.open_catalog(), csv_path, held_out_path, imported=imported)
+
+    def name_of_other(self) -> str | None:
+        """The label by which the catalog's current model says "none of these", or None."""
+        from worker.teaching import current_other  # noqa: PLC0415
+
+        return current_other(self.open_catalog())
+
 
 def make_folder(folder: Path) -> None:
     """Create a folder of ours, readable by its owner only.

@@ -42,3 +42,8 @@ def command_lines() -> Iterator[str]:
                 yield match[1]
     prose = README.replace(section("Commands"), "")
     yield from (span for span in code_spans(prose) if span.startswith("hangtag "))
+
+
+def headings() -> list[str]:
+    """The titles of all sections."""
+    return re.findall(r"^#+ (.+)$", README, re.MULTILINE)

@@ -20,7 +20,7 @@ from catalog.people import correct_tag
 from catalog.views import VIEWS
 from tests.catalog.shop import NOW, TRUNCATED, Shop, photo
 from tests.docs.command_lines import check_words, split_line, walk_commands
-from tests.docs.readme import README, ROOT, blocks, code_spans, command_lines, section, table_rows
+from tests.docs.readme import README, ROOT, blocks, code_spans, command_lines, headings, section, table_rows
 from worker.settings import PREFIX, Settings
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -148,10 +148,6 @@ def test_every_link_of_the_page_leads_somewhere() -> None:
     local = [target for target in targets if not target.startswith("https://")]
     assert local
     assert [target for target in local if target not in anchors and not (ROOT / target).is_file()] == []
-
-
-def headings() -> list[str]:
-    return re.findall(r"^#+ (.+)$", README, re.MULTILINE)
 
 
 def test_the_picture_is_whole_and_says_what_it_shows() -> None:

@@ -252,3 +252,26 @@ def test_a_full_disk_is_one_line_and_the_old_bundle_left(place: Path) -> None:
     assert re.search(r"Error: the checkpoint .*full.checkpoint.npz cannot be written: ", told)
     assert read_bundle(place / "full") == bundle
     assert not list(place.glob("full.*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["labels.csv", "--from-catalog"], "--from-catalog does not go with LABELS.csv: the catalog knows them"),
+        (
+            ["--from-catalog", "--label-column", "kind", "--group-column", "sku"],
+            "--from-catalog does not go with --label-column, --group-column: the catalog knows them",
+        ),
+        (["labels.csv", "--image-column", "image", "--label-column", "kind", "--imported"],
+         "--imported goes with --from-catalog"),
+        (["--image-column", "image", "--label-column", "kind"], "Missing argument 'LABELS.csv', or --from-catalog."),
+        (["labels.csv", "--image-column", "image"], "Missing option '--label-column', or --from-catalog."),
+        (["--from-catalog"], "--from-catalog needs a catalog: `hangtag train fit` knows the one of the settings"),
+    ],
+)  # fmt: skip
+def test_the_list_comes_from_a_csv_or_from_the_catalog(tmp_path: Path, words: list[str], message: str) -> None:
+    done = CliRunner().invoke(train, ["fit", *words, "--out", str(tmp_path / "never")])
+
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1] == f"Error: {message}"
+    assert not list(tmp_path.iterdir())

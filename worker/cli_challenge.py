@@ -1,0 +1,109 @@
+"""`hangtag models challenge`: is a bundle better than the current model, on what no net learnt from?"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from catalog.output import text_for_people, to_json
+from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from worker.challenging import Challenge, Tagged
+
+# Where people contradicted the current model in more of the products, they looked at its mistakes alone.
+MOST_CONTRADICTED = 0.5
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--promote", "promoting", is_flag=True, help="Import the bundle, and promote it if it is better.")
+@click.option("--imported", is_flag=True, help="Count imported categories that nobody judged as right too.")
+@click.option("--by", help="Who promotes it; default: the login name.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, and nothing else on stdout.")
+@click.pass_obj
+def challenge(settings: Settings, bundle: Path, promoting: bool, imported: bool, by: str | None, as_json: bool) -> None:
+    """Say whether a bundle is better than the current model, on the fifth of people's products that no net learnt."""
+    from catalog.cli_people import login_name
+    from training.bundle import read_bundle
+    from worker.challenging import challenge as measure
+    from worker.challenging import import_challenger, promote_challenger
+    from worker.cli_tag import progress_bar
+
+    loaded = read_bundle(bundle)
+    who = by or (login_name() if promoting else "")
+    engine = settings.open_catalog()
+    with progress_bar("measuring") as show:
+        found = measure(
+            engine, loaded, imported=imported, max_pixels=settings.max_pixels,
+            progress=lambda done, total: show(done, total, ""),
+        )  # fmt: skip
+    refusal = "; ".join(found.objections) or None
+    if promoting:
+        model_version_id = import_challenger(engine, loaded)
+        refusal = refusal or promote_challenger(engine, found, model_version_id, by=who)
+    said: dict[str, Any] = {"imported": promoting, "promoted": promoting and refusal is None, "reason": refusal}
+    if as_json:
+        click.echo(to_json(found.as_json() | said))
+        return
+    for line in describe(found):
+        click.echo(line)
+    click.echo(describe_end(found, promoting=promoting, refusal=refusal))
+
+
+def describe(found: "Challenge") -> list[str]:
+    """The figures as people read them."""
+    from training.paired_answers import count_by_label
+
+    count = found.count
+    lines = [f"{count.products:,} held-out products with {found.photos:,} photos"]
+    if found.unreadable:
+        lines[0] += f"; {found.unreadable:,} more have no photo that can be read"
+    if not count.products:
+        return lines
+    rows = [("label", "products", "current", "challenger")]
+    rows += [
+        (text_for_people(name), f"{its.products:,}", f"{its.current:,}", f"{its.challenger:,}")
+        for name, its in count_by_label(found.pairs).items()
+    ]
+    rows.append(("right in all", f"{count.products:,}", f"{count.current:,}", f"{count.challenger:,}"))
+    width = max(len(row[0]) for row in rows)
+    lines += [f"{name:<{width}}{products:>11}{current:>11}{other:>13}" for name, products, current, other in rows]
+    lines += [
+        describe_rival(f"{found.current} (current)", count.current, count.products, found.current_tagged),
+        describe_rival(f"{found.challenger} (challenger)", count.challenger, count.products, found.challenger_tagged),
+        f"right by the challenger alone: {count.challenger_alone:,}, by the current model alone: "
+        f"{count.current_alone:,}; were both equally good, chance would give that in {found.chance:.1%} of tries",
+    ]
+    if count.current < count.products * MOST_CONTRADICTED:
+        lines.append(
+            "people contradict the current model in most of these products: where they look at its mistakes alone, "
+            "any other model seems better; confirm what it has right, too"
+        )
+    return lines
+
+
+def describe_rival(name: str, right: int, products: int, tagged: "Tagged") -> str:
+    """A model's shares in a line."""
+    shares = [
+        f"{_percent(right, products)} right",
+        f"{_percent(tagged.label, products)} tagged with a label, {_percent(tagged.label_right, tagged.label)} of these"
+        " right",
+        f"{_percent(tagged.label_or_parent, products)} with label or parent, "
+        f"{_percent(tagged.label_or_parent_right, tagged.label_or_parent)} of these right",
+    ]
+    return f"{name}: {'; '.join(shares)}"
+
+
+def _percent(part: int, of: int) -> str:
+    return f"{part / of:.1%}" if of else "-"
+
+
+def describe_end(found: "Challenge", *, promoting: bool, refusal: str | None) -> str:
+    """What became of the challenger."""
+    name = text_for_people(found.challenger)
+    if refusal is None:
+        better = f"{name} is better than {text_for_people(found.current)}"
+        return f"{better}, and is the current model now" if promoting else f"{better}; --promote makes it current"
+    kept = f"{name} is imported and not promoted" if promoting else f"{name} would not be promoted"
+    return f"{kept}: {text_for_people(refusal)}"

@@ -1,0 +1,165 @@
+"""What people taught, as lists of photos: what a net may learn from, and the fixed part that it never sees.
+
+A product belongs to the held-out part by its SKU alone, so that it stays there however much people go on correcting,
+and every model that was ever trained `--from-catalog` can be measured on it.
+"""
+
+import csv
+import hashlib
+import io
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from catalog.database import reading
+from catalog.model_versions import current_model_version
+from catalog.teaching import TaughtPhoto, count_parent_words, name_of_other, taught_photos
+from training.taught_labels import COLUMNS
+from training.whole_files import write_whole
+from worker.errors import UsageError
+from worker.names import path_of_text
+
+HELD_OUT_OF_256 = 51  # values of a SKU's first hashed byte: a fifth, as much as `train fit` itself keeps from learning
+
+
+def is_held_out(sku: str) -> bool:
+    """Whether a product is of the part that no net learns from, by its SKU's SHA-256."""
+    return hashlib.sha256(sku.encode()).digest()[0] < HELD_OUT_OF_256
+
+
+def photo_path(photo: TaughtPhoto) -> str:
+    """Where a photo is, as the file system has it."""
+    return os.path.join(path_of_text(photo.root), path_of_text(photo.key))  # noqa: PTH118  (names may be no UTF-8)
+
+
+def current_other(engine: Engine) -> str | None:
+    """The label by which the current model says "none of these", or None."""
+    with reading(engine) as session:
+        current = current_model_version(session)
+        return None if current is None else name_of_other(session, current.id)
+
+
+def held_out_photos(session: Session, *, imported: bool) -> Iterator[TaughtPhoto]:
+    """The photos of the held-out products, product by product."""
+    return (photo for photo in taught_photos(session, imported=imported) if is_held_out(photo.sku))
+
+
+@dataclass
+class _Tally:
+    """What a list came to."""
+
+    photos: int = 0
+    products: Counter[str] = field(default_factory=Counter)  # by label
+    unspellable: int = 0
+    repeated: int = 0
+    last_sku: str | None = None
+
+    def add(self, photo: TaughtPhoto) -> None:
+        self.photos += 1
+        if photo.sku != self.last_sku:
+            self.products[photo.label] += 1
+            self.last_sku = photo.sku
+
+    def describe(self) -> str:
+        """Counts of products and photos."""
+        return f"{self.products.total():,} products with {self.photos:,} photos"
+
+
+def write_labels(engine: Engine, csv_path: Path, held_out_path: Path, *, imported: bool) -> list[str]:
+    """Write the two lists, both or none; lines that say what they hold and what is left out.
+
+    Raises:
+        UsageError: nobody said anything, or only one label, of the products that may be learnt from.
+    """
+    with reading(engine) as session, closing(_Contents()) as contents:
+        with write_whole(held_out_path) as held_out_file, write_whole(csv_path) as file:
+            held_out, taught = _Tally(), _Tally()
+            with _writing_rows(held_out_file) as rows:
+                for photo in held_out_photos(session, imported=imported):
+                    contents.add(photo.content_hash)
+                    _write_row(rows, photo, held_out)
+            with _writing_rows(file) as rows:
+                for photo in taught_photos(session, imported=imported):
+                    if is_held_out(photo.sku):
+                        continue
+                    if photo.content_hash in contents:
+                        taught.repeated += 1  # learnt from, it would be measured on what it has seen
+                    else:
+                        _write_row(rows, photo, taught)
+            _require_labels(taught, held_out, imported=imported)
+        return _describe(taught, held_out, count_parent_words(session))
+
+
+def _require_labels(taught: _Tally, held_out: _Tally, *, imported: bool) -> None:
+    if len(taught.products) > 1:
+        return
+    if not taught.products and not held_out.products:
+        raise UsageError(
+            "neither a person nor an import named a label for a product with a readable photo"
+            if imported
+            else "nobody corrected or confirmed a product with a readable photo yet: `hangtag correct` and"
+            " `hangtag review --html` do; --imported takes the shop's own categories too"
+        )
+    said = ", ".join(f"{label} ({count:,} products)" for label, count in taught.products.items()) or "none"
+    raise UsageError(
+        f"at least two labels are needed to learn from; people said {said}, and of the held-out fifth of the products,"
+        f" which is never learnt from, {held_out.products.total():,}"
+    )
+
+
+def _describe(taught: _Tally, held_out: _Tally, parent_words: int) -> list[str]:
+    lines = [f"to learn from: {taught.describe()}; held out: {held_out.describe()}"]
+    if taught.repeated:
+        lines.append(f"left out: {taught.repeated:,} photos that a held-out product has too")
+    unspellable = taught.unspellable + held_out.unspellable
+    if unspellable:
+        lines.append(f"left out: {unspellable:,} photos whose names cannot stand in a CSV in UTF-8")
+    if parent_words:
+        lines.append(f"left out: {parent_words:,} products of which people said only the parent")
+    return lines
+
+
+@contextmanager
+def _writing_rows(file: IO[bytes]) -> Iterator[Any]:
+    """A CSV writer into a binary file, the header written."""
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow([COLUMNS.image, COLUMNS.label, COLUMNS.parent, COLUMNS.group])
+    yield rows
+    text.flush()
+    text.detach()
+
+
+def _write_row(rows: Any, photo: TaughtPhoto, tally: _Tally) -> None:  # noqa: ANN401  (csv names no type for a writer)
+    path = photo_path(photo)
+    if path != path.strip() or any("\udc80" <= character <= "\udcff" for character in path):
+        tally.unspellable += 1
+        return
+    rows.writerow([path, photo.label, photo.parent or "", photo.sku])
+    tally.add(photo)
+
+
+class _Contents:
+    """The contents of the held-out photos: a temporary table on disk, so that memory stays flat."""
+
+    def __init__(self) -> None:
+        self._table = sqlite3.connect("")  # a private file, gone when closed; its page cache is bounded
+        self._table.execute("CREATE TABLE content (hash BLOB PRIMARY KEY) WITHOUT ROWID")
+
+    def add(self, content_hash: bytes) -> None:
+        self._table.execute("INSERT OR IGNORE INTO content VALUES (?)", (content_hash,))
+
+    def __contains__(self, content_hash: bytes) -> bool:
+        query = "SELECT 1 FROM content WHERE hash = ?"
+        return self._table.execute(query, (content_hash,)).fetchone() is not None
+
+    def close(self) -> None:
+        self._table.close()

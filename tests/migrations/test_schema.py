@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -72,16 +73,21 @@ def test_an_upgrade_keeps_every_row_and_every_view(shop: Shop) -> None:
     assert all(before[name] for name in ("tag", "tag_event", "product_tags", "review_queue", "disagreements"))
 
 
+def fill_as_of(revision: str, engine: Engine, statements: Iterable[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Build the schema as it was, without the views of today, and fill it."""
+    with monkeypatch.context() as patch:
+        patch.setattr("catalog.views.VIEWS", {})
+        patch.setattr("migrations.schema.command.upgrade", lambda config, _, up=command.upgrade: up(config, revision))
+        upgrade_schema(engine)
+    with writing(engine) as session:
+        for statement in statements:
+            session.execute(text(statement))
+
+
 def test_the_words_that_stood_before_words_were_kept_can_be_taken_back(
     empty_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch:  # the schema as it was, without the views of today
-        patch.setattr("catalog.views.VIEWS", {})
-        patch.setattr("migrations.schema.command.upgrade", lambda config, _, up=command.upgrade: up(config, "0001"))
-        upgrade_schema(empty_engine)
-    with writing(empty_engine) as session:
-        for statement in WORDS_OF_REVISION_1:
-            session.execute(text(statement))
+    fill_as_of("0001", empty_engine, WORDS_OF_REVISION_1, monkeypatch)
 
     assert upgrade_schema(empty_engine) == ("0001", newest_revision())
 
@@ -104,13 +110,7 @@ WORDS_OF_REVISION_1 = (
 def test_labels_keep_their_own_names_until_a_taxonomy_names_them(
     empty_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch:  # the schema as it was, without the views of today
-        patch.setattr("catalog.views.VIEWS", {})
-        patch.setattr("migrations.schema.command.upgrade", lambda config, _, up=command.upgrade: up(config, "0002"))
-        upgrade_schema(empty_engine)
-    with writing(empty_engine) as session:
-        for statement in (*WORDS_OF_REVISION_1, "UPDATE label SET parent_id = 2 WHERE id = 1"):
-            session.execute(text(statement))
+    fill_as_of("0002", empty_engine, (*WORDS_OF_REVISION_1, "UPDATE label SET parent_id = 2 WHERE id = 1"), monkeypatch)
 
     assert upgrade_schema(empty_engine) == ("0002", newest_revision())
 
@@ -124,13 +124,7 @@ def test_labels_keep_their_own_names_until_a_taxonomy_names_them(
 def test_images_chunks_and_runs_from_before_nights_are_kept_and_present(
     empty_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr("catalog.views.VIEWS", {})
-        patch.setattr("migrations.schema.command.upgrade", lambda config, _, up=command.upgrade: up(config, "0002"))
-        upgrade_schema(empty_engine)
-    with writing(empty_engine) as session:
-        for statement in WORK_OF_REVISION_2:
-            session.execute(text(statement))
+    fill_as_of("0002", empty_engine, WORK_OF_REVISION_2, monkeypatch)
 
     assert upgrade_schema(empty_engine) == ("0002", newest_revision())
 

@@ -1,5 +1,6 @@
 """Careful mode, with children that really loop, grow, crash and die."""
 
+import faulthandler
 import os
 import signal
 import time
@@ -42,6 +43,7 @@ def failure_of(work: Callable[[], NDArray[np.uint8]]) -> ImageError:
 
 
 def kill_self(number: signal.Signals) -> NDArray[np.uint8]:
+    faulthandler.disable()  # pytest's own: its trace of a death on purpose reads like one of the test run
     os.kill(os.getpid(), number)
     return PIXELS
 

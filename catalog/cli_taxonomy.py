@@ -90,7 +90,7 @@ def _describe(categories: Mapping[int, str]) -> str:
     without = sum(not category for category in categories.values())
     named = len(categories) - without
     distinct = len({category for category in categories.values() if category})
-    return f"{named} labels in {distinct} categories, {without} in none"
+    return f"{named} labels in {distinct} {'category' if distinct == 1 else 'categories'}, {without} in none"
 
 
 def _renew_imported(engine: "Engine") -> None:

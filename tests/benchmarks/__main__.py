@@ -1,7 +1,7 @@
 """Every benchmark, one after the other: `make bench`. Each may be run by itself with options of its own."""
 
-from tests.benchmarks import classify, enqueue, find, nightly, tag
+from tests.benchmarks import classify, enqueue, find, nightly, promote, tag
 
-for benchmark in (tag, classify, enqueue, find, nightly):
+for benchmark in (tag, classify, enqueue, find, nightly, promote):
     print(f"\n# {benchmark.__name__}\n")
     benchmark.main()

@@ -96,13 +96,8 @@ QUESTIONS: dict[str, Callable[[Session], Any]] = {
 def fill_catalog(engine: Engine, *, products: int) -> None:
     """Put a model, a run and so many tagged products into a catalog without tables."""
     upgrade_schema(engine)
-    entries = [LabelEntry(parent, "parent", None, 0.9) for parent in PARENTS]
-    entries += [LabelEntry(name, "label", parent, 0.9) for parent, names in PARENTS.items() for name in names]
     with writing(engine) as session:
-        model = import_model_version(
-            session, name="bench", attribute=ATTRIBUTE, sha256="0" * 64, manifest="{}", artifact=b"", labels=entries,
-            now=NOW,
-        )  # fmt: skip
+        model = add_model(session, "bench")
         promote(session, model, attribute=ATTRIBUTE, by="bench", now=NOW)
         register_source(session, root="/photos", manifest="", sku_pattern=None, now=NOW)
         start_run(session, kind="tag", paths=["/photos"], model_version_id=model, now=NOW)
@@ -113,6 +108,24 @@ def fill_catalog(engine: Engine, *, products: int) -> None:
             session.execute(with_moment(statement), {"products": products})
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")
+
+
+def add_model(session: Session, name: str) -> int:
+    """The id of a model version of the ten labels, without an artifact."""
+    entries = [LabelEntry(parent, "parent", None, 0.9) for parent in PARENTS]
+    entries += [LabelEntry(label, "label", parent, 0.9) for parent, labels in PARENTS.items() for label in labels]
+    return import_model_version(
+        session, name=name, attribute=ATTRIBUTE, sha256=name.ljust(64, "0"), manifest="{}", artifact=b"",
+        labels=entries, now=NOW,
+    )  # fmt: skip
+
+
+def hash_images(engine: Engine) -> None:
+    """Give each image its number, in sixteen digits, as the hash of its content."""
+    sqlite = engine.dialect.name == "sqlite"
+    hashed = "CAST(printf('%016d', id) AS BLOB)" if sqlite else "convert_to(lpad(id::text, 16, '0'), 'UTF8')"
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE image SET content_hash = {hashed}")
 
 
 def with_moment(statement: str) -> TextClause:

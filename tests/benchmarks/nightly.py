@@ -27,7 +27,7 @@ from catalog.due import ImageFile, Question
 from catalog.presence import SeenImages
 from catalog.registering import BatchCounts
 from catalog.runs import start_run
-from tests.benchmarks.find import NUMBERS, fill_catalog, with_moment
+from tests.benchmarks.find import NUMBERS, fill_catalog, hash_images, with_moment
 from tests.servers import running_postgres
 from worker.enqueueing import Walk, _batches, _close, _register_all, _requeue_outdated
 from worker.places import Place
@@ -61,9 +61,8 @@ def measure_catalog(url: str, images: int) -> None:
     engine = open_engine(url)
     fill_catalog(engine, products=images)
     sqlite = engine.dialect.name == "sqlite"
-    hashed = "CAST(printf('%016d', id) AS BLOB)" if sqlite else "convert_to(lpad(id::text, 16, '0'), 'UTF8')"
+    hash_images(engine)
     for statement in (
-        f"UPDATE image SET content_hash = {hashed}",
         "UPDATE image SET failure_code = 'missing', failure_reason = 'no such file', failed_at = :now"
         " WHERE id % 4000 = 2",
         PREDICT,

@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, insert, text
+from sqlalchemy import Engine, insert
 
 from catalog.database import open_engine, writing
-from catalog.model_versions import ATTRIBUTE, LabelEntry, find_model_version, import_model_version, load_label_set
+from catalog.model_versions import find_model_version, load_label_set
 from catalog.models import Prediction
 from catalog.promotions import make_current
-from tests.benchmarks.find import PARENTS, fill_catalog
+from tests.benchmarks.find import add_model, fill_catalog, hash_images
 from tests.catalog.shop import NOW
 from tests.servers import running_postgres
 
@@ -43,14 +43,9 @@ def measure_catalog(url: str, products: int) -> None:
     """Fill a catalog with what two models said, promote the second one, and go back."""
     engine = open_engine(url)
     fill_catalog(engine, products=products)
-    _add_challenger(engine)
-    hashed = (
-        "CAST(printf('%016d', id) AS BLOB)"
-        if engine.dialect.name == "sqlite"
-        else "convert_to(lpad(id::text, 16, '0'), 'UTF8')"
-    )
+    hash_images(engine)
     with writing(engine) as session:
-        session.execute(text(f"UPDATE image SET content_hash = {hashed}"))
+        add_model(session, "challenger")
     for page in _predictions(engine, products):
         with writing(engine) as session:
             session.connection().execute(insert(Prediction), page)
@@ -60,16 +55,6 @@ def measure_catalog(url: str, products: int) -> None:
     for name in ("challenger", "bench"):
         _promote(engine, name)
     engine.dispose()
-
-
-def _add_challenger(engine: Engine) -> None:
-    entries = [LabelEntry(parent, "parent", None, 0.9) for parent in PARENTS]
-    entries += [LabelEntry(name, "label", parent, 0.9) for parent, names in PARENTS.items() for name in names]
-    with writing(engine) as session:
-        import_model_version(
-            session, name="challenger", attribute=ATTRIBUTE, sha256="1" * 64, manifest="{}", artifact=b"",
-            labels=entries, now=NOW,
-        )  # fmt: skip
 
 
 def _predictions(engine: Engine, products: int) -> Iterator[list[dict[str, Any]]]:

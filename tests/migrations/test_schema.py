@@ -270,14 +270,9 @@ def test_two_upgrades_at_once_both_end_well(empty_engine: Engine) -> None:
 def test_a_catalog_with_runs_and_predictions_gets_trials_and_thresholds(
     empty_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch:  # the schema as it was, without the views of today
-        patch.setattr("catalog.views.VIEWS", {})
-        patch.setattr("migrations.schema.command.upgrade", lambda config, _, up=command.upgrade: up(config, "0002"))
-        upgrade_schema(empty_engine)
-    with writing(empty_engine) as session:
-        kind = "BLOB" if empty_engine.dialect.name == "sqlite" else "bytea"
-        for statement in MODELS_OF_REVISION_2:
-            session.connection().exec_driver_sql(statement.replace("{bytes}", kind))
+    kind = "BLOB" if empty_engine.dialect.name == "sqlite" else "bytea"
+    statements = [statement.replace("{bytes}", kind) for statement in MODELS_OF_REVISION_2]
+    fill_as_of("0002", empty_engine, statements, monkeypatch)
 
     assert upgrade_schema(empty_engine) == ("0002", newest_revision())
 

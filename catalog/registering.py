@@ -157,17 +157,23 @@ def requeue_outdated(session: Session, image_ids: Sequence[int], *, filler: Chun
         )
     )  # fmt: skip
     ids = [image_id for image_id in image_ids if image_id in free]
-    places = filler.place(session, len(ids), Rank.OUTDATED)
+    put_into_chunks(session, ids, filler=filler, rank=Rank.OUTDATED)
+    touch_run(session, filler.run_id, images=len(ids), unchanged=-len(ids), due=len(ids), now=now)
+    return len(ids)
+
+
+def put_into_chunks(session: Session, image_ids: Sequence[int], *, filler: ChunkFiller, rank: Rank) -> None:
+    """Let images, which the caller holds, wait in chunks of the filler's run, in this order."""
+    if not image_ids:
+        return
     statement = (
         update(Image)
         .where(Image.__table__.c.id == bindparam("b_id"))
         .values(run_id=filler.run_id, chunk_id=bindparam("b_chunk"))
     )
-    if ids:
-        rows = [{"b_id": image_id, "b_chunk": chunk_id} for image_id, chunk_id in zip(ids, places, strict=True)]
-        session.connection().execute(statement, rows)
-    touch_run(session, filler.run_id, images=len(ids), unchanged=-len(ids), due=len(ids), now=now)
-    return len(ids)
+    places = filler.place(session, len(image_ids), rank)
+    rows = [{"b_id": image_id, "b_chunk": chunk_id} for image_id, chunk_id in zip(image_ids, places, strict=True)]
+    session.connection().execute(statement, rows)
 
 
 def _intern_products(

@@ -7,12 +7,12 @@ chunks what it needs itself.
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, exists, func, select, update
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
-from catalog.chunks import ChunkFiller
+from catalog.chunks import ChunkFiller, Rank
 from catalog.models import Image, Prediction
-from catalog.registering import BatchCounts
+from catalog.registering import BatchCounts, put_into_chunks
 from catalog.runs import touch_run
 
 
@@ -38,24 +38,16 @@ def queue_images(
         Prediction.content_hash == Image.content_hash, Prediction.model_version_id == model_version_id
     )
     classified = (
-        Image.id.between(looked_at[0], looked_at[-1]) & Image.content_hash.is_not(None) & Image.failure_code.is_(None)
+        Image.id.between(looked_at[0], looked_at[-1])
+        & Image.content_hash.is_not(None)
+        & Image.failure_code.is_(None)
+        & Image.gone_at.is_(None)
     )
     due = session.scalars(
-        select(Image.id)
-        .where(classified, ~seen, Image.chunk_id.is_(None), Image.gone_at.is_(None))
-        .order_by(Image.id)
-        .with_for_update()
+        select(Image.id).where(classified, ~seen, Image.chunk_id.is_(None)).order_by(Image.id).with_for_update()
     ).all()
     unchanged = session.scalars(select(func.count()).select_from(Image).where(classified, seen)).one()
-    places = filler.place(session, len(due))
-    if due:
-        statement = (
-            update(Image)
-            .where(Image.__table__.c.id == bindparam("b_id"))
-            .values(run_id=filler.run_id, chunk_id=bindparam("b_chunk"))
-        )
-        rows = [{"b_id": id_, "b_chunk": chunk_id} for id_, chunk_id in zip(due, places, strict=True)]
-        session.connection().execute(statement, rows)
+    put_into_chunks(session, due, filler=filler, rank=Rank.NEW)  # nothing goes before it in its run
     counts = BatchCounts(outdated=len(due), unchanged=unchanged)
     touch_run(session, filler.run_id, images=counts.due + unchanged, unchanged=unchanged, due=counts.due, now=now)
     return TrialBatch(counts, looked_at[-1])

@@ -146,7 +146,7 @@ def enqueue_places(
         sums += BatchCounts(outdated=outdated + postponed, unchanged=-(outdated + postponed))
     parts = tuple(place.as_part(source) for place, source in walk.places)
     told = (*walk.notes, *vanished.notes)
-    counts = _close(engine, run_id, sums, walk.skips, parts, postponed=postponed, notes=told)
+    counts = close_run(engine, run_id, sums, walk.skips, parts, postponed=postponed, notes=told)
     return Enqueued(run_id, counts, walk.skips, parts, sums, gone, told)
 
 
@@ -238,7 +238,7 @@ def _requeue_outdated(walk: Walk, filler: ChunkFiller, deadline_at: datetime | N
     return requeued, postponed
 
 
-def _close(
+def close_run(
     engine: Engine,
     run_id: int,
     sums: BatchCounts,
@@ -248,6 +248,7 @@ def _close(
     postponed: int,
     notes: Sequence[str],
 ) -> RunCounts:
+    """Say that all of a run is registered, and what it comes to; where nothing is to be done it is done."""
     with reading(engine) as session:  # a long count at a million images: not under SQLite's one write lock
         products = count_products(session, parts) if parts else 0
     with writing(engine) as session:

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from sqlalchemy import Engine
 
 from catalog.chunks import ChunkFiller
-from catalog.database import current_time, reading, writing
+from catalog.database import current_time, writing
 from catalog.model_versions import current_model_version, find_model_version
-from catalog.overviews import Part, count_products
-from catalog.registering import list_sources
-from catalog.runs import RunCounts, close_enqueueing, finish_runs, start_run
+from catalog.overviews import Part
+from catalog.registering import BatchCounts, list_sources
+from catalog.runs import start_run
 from catalog.trials import queue_images
-from worker.enqueueing import BATCH, Enqueued
+from worker.enqueueing import BATCH, Enqueued, close_run
 from worker.errors import UsageError
 from worker.folders import Skips
 from worker.places import known_places
@@ -40,23 +40,16 @@ def enqueue_trial(engine: Engine, name: str, *, chunk_size: int, progress: Calla
         )  # fmt: skip
         filler = ChunkFiller(run_id=run_id, queue="bulk", chunk_size=chunk_size, now=now)
         model_version_id = version.id
-    due, unchanged = _queue_all(engine, model_version_id, filler, progress)
-    with reading(engine) as session:
-        products = count_products(session, parts) if parts else 0
-    counts = RunCounts(images=due + unchanged, products=products, unchanged=unchanged, skipped=0, due=due)
-    with writing(engine) as session:
-        now = current_time(session)
-        close_enqueueing(session, run_id, counts, now=now)
-        if not due:
-            finish_runs(session, now=now)
-    return Enqueued(run_id, counts, Skips(), parts)
+    sums, skips = _queue_all(engine, model_version_id, filler, progress), Skips()
+    counts = close_run(engine, run_id, sums, skips, parts, postponed=0, notes=())
+    return Enqueued(run_id, counts, skips, parts)
 
 
 def _queue_all(
     engine: Engine, model_version_id: int, filler: ChunkFiller, progress: Callable[[int], None]
-) -> tuple[int, int]:
+) -> BatchCounts:
     """Images that are due, and those that the model version has seen; a transaction a batch."""
-    due = unchanged = last_id = 0
+    sums, last_id = BatchCounts(), 0
     while True:
         with writing(engine) as session:
             found = queue_images(
@@ -64,6 +57,6 @@ def _queue_all(
                 now=current_time(session),
             )  # fmt: skip
         if found is None:
-            return due, unchanged
-        due, unchanged, last_id = due + found.counts.due, unchanged + found.counts.unchanged, found.last_id
-        progress(due + unchanged)
+            return sums
+        sums, last_id = sums + found.counts, found.last_id
+        progress(sums.images)

@@ -29,7 +29,7 @@ from catalog.registering import BatchCounts
 from catalog.runs import start_run
 from tests.benchmarks.find import NUMBERS, fill_catalog, hash_images, with_moment
 from tests.servers import running_postgres
-from worker.enqueueing import Walk, _batches, _close, _register_all, _requeue_outdated
+from worker.enqueueing import Walk, _batches, _register_all, _requeue_outdated, close_run
 from worker.places import Place
 from worker.vanishing import Walked, judge_vanished
 
@@ -101,7 +101,7 @@ def measure(url: str, images: int) -> None:
     outdated, _ = _requeue_outdated(walk, filler, None)
     sums += BatchCounts(outdated=outdated, unchanged=-outdated)
     asked_s = time.perf_counter() - started
-    _close(engine, run_id, sums, walk.skips, [walk.places[0][0].as_part(1)], postponed=0, notes=())
+    close_run(engine, run_id, sums, walk.skips, [walk.places[0][0].as_part(1)], postponed=0, notes=())
     seconds = time.perf_counter() - started
     cpu_s = time.process_time() - cpu_started
     most_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6

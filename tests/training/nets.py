@@ -44,9 +44,9 @@ def describe(spec: InputSpec, *, labels: int, temperature: float = 1.0) -> Manif
     )
 
 
-def make_tiny_bundle(spec: InputSpec, *, labels: int = 3, temperature: float = 1.0) -> Bundle:
+def make_tiny_bundle(spec: InputSpec, *, labels: int = 3, temperature: float = 1.0, seed: int = 3) -> Bundle:
     """An int8 bundle of an untrained net."""
-    net = build_net(spec, labels=labels)
+    net = build_net(spec, labels=labels, seed=seed)
     artifact = convert_to_int8(net, draw_noise(spec, 100, seed=1))
     return pack_bundle(describe(spec, labels=labels, temperature=temperature), artifact)
 

@@ -19,7 +19,7 @@ from training.errors import TrainingError
 from training.fitting import Progress
 from training.recipes import Made, Parts, Plan, make_bundle
 from training.study.entries import Entry, plan_fit
-from training.study.lessons import EASY_SHARE, EASY_WEIGHT, ask, ask_both_sides, teach_images, weigh_images
+from training.study.lessons import EASY_SHARE, EASY_WEIGHT, ask, ask_teachers, teach_images, weigh_images
 from training.whole_files import write_whole
 
 _SECONDS_A_MINUTE = 60.0
@@ -50,11 +50,16 @@ class Contest:
     quick: bool = False
 
     def list_plans(self) -> list[tuple[Entry, Plan]]:
-        """Each net with each seed; all nets once before any of them twice, so that a broken run can be compared."""
+        """Each net with each seed, first those without a teacher; of these, and then of the others, all once before any
+        of them twice, so that a broken run can be compared.
+        """
+        untaught = [entry for entry in self.entries if entry.taught_by is None]
+        taught = [entry for entry in self.entries if entry.taught_by is not None]
         return [
             (entry, plan_fit(entry, seed=seed, epochs=self.epochs, quick=self.quick))
+            for entries in (untaught, taught)
             for seed in self.seeds
-            for entry in self.entries
+            for entry in entries
         ]
 
     def identify_fits(self, parts: Parts) -> dict[str, str]:
@@ -66,13 +71,13 @@ class Contest:
             digest.update(np.ascontiguousarray(part.images).data)
             digest.update(np.ascontiguousarray(part.targets).data)
         identities: dict[str, str] = {}
-        first: dict[str | None, str] = {None: ""}
+        fits_of: dict[str | None, list[str]] = {None: [""]}
         for entry, plan in self.list_plans():
             own = digest.copy()
-            own.update(plan.recipe.fingerprint(parts.training, first[entry.eased_by]).encode())
-            own.update(repr((first[entry.taught_by], EASY_SHARE, EASY_WEIGHT)).encode())
+            own.update(plan.recipe.fingerprint(parts.training, fits_of[entry.eased_by][0]).encode())
+            own.update(repr((fits_of[entry.taught_by], EASY_SHARE, EASY_WEIGHT)).encode())
             identities[plan.name] = own.hexdigest()
-            first.setdefault(entry.name, identities[plan.name])
+            fits_of.setdefault(entry.name, []).append(identities[plan.name])
         return identities
 
 
@@ -111,15 +116,16 @@ def _prepare_parts(entry: Entry, parts: Parts, fits: Sequence[Fit]) -> Parts:
     if entry.eased_by is None:
         return parts
     images = parts.training.images
-    weighted = weigh_images(parts.training, ask(_find_first(fits, entry.eased_by), images))
+    weighted = weigh_images(parts.training, ask(_find_bundles(fits, entry.eased_by)[0], images))
     if entry.taught_by is None:
         return replace(parts, training=weighted)
-    answers = ask_both_sides(_find_first(fits, entry.taught_by), images)
+    answers = ask_teachers(_find_bundles(fits, entry.taught_by), images)
     return replace(parts, training=teach_images(weighted, answers))
 
 
-def _find_first(fits: Sequence[Fit], name: str) -> Bundle:
-    return next(fit.bundle for fit in fits if fit.entry.name == name)
+def _find_bundles(fits: Sequence[Fit], name: str) -> list[Bundle]:
+    """The fits of a net, in the order of the seeds."""
+    return [fit.bundle for fit in fits if fit.entry.name == name]
 
 
 def _fit(

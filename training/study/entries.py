@@ -54,7 +54,10 @@ OUR_RECIPE_WORDS = (
     "SGD with momentum, a warm-up and a cosine, 128 images a step, mirrored, shifted and partly erased images, "
     "averaged weights; the half of the images that Model 1 is surest of is drawn a quarter as often"
 )
-SMALL_RECIPE_WORDS = f"{OUR_RECIPE_WORDS}; what it is to answer is nine tenths what hangtag large answers"
+SMALL_RECIPE_WORDS = (
+    f"{OUR_RECIPE_WORDS}; nine tenths of what it is to answer is what hangtag large does: the mean of its seeds, and "
+    "of the image as it is and mirrored"
+)
 
 # A rehearsal of all nets: half a minute of one core, most of it for tracing and converting nets.
 QUICK_SEEDS = (1,)
@@ -67,8 +70,8 @@ class Entry:
     """A net in the study: its name in pages, what it is and how it is fitted in words, its recipe, and the test
     accuracy that others published of it.
 
-    `eased_by` names the net that says which images are easy, `taught_by` the one whose answers are learnt: nets
-    that stand before it, as fitted with the first seed.
+    `eased_by` names the net that says which images are easy, as fitted with the first seed; `taught_by` the one whose
+    answers are learnt, the mean of its fits with all seeds. Both stand before it, and a teacher has no teacher.
     """
 
     name: str
@@ -94,7 +97,7 @@ class Entry:
 _STUDY = (
     ("one narrow convolution, pooled fourfold; this stage is ours", None),
     ("one convolution of 32; this stage is ours", None),
-    ("two convolutions, 32 and 64; this stage is ours", None),
+    ("two convolutions, 32 and 64, each pooled; this stage is ours", None),
     ("three convolutions without padding, 32, 64 and 32", 0.91),
     ("three convolutions with padding, 32 each", 0.91),
     ("three strided convolutions, 32, 64 and 128, each pooled", 0.90),

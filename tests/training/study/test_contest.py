@@ -88,12 +88,27 @@ def test_a_record_beside_another_bundle_is_one_line(work: Path, parts: Parts, bu
         resume(work, parts)
 
 
-def test_all_nets_are_fitted_once_before_any_is_fitted_twice() -> None:
-    plans = Contest(ENTRIES[:2], (4, 5)).list_plans()
+def test_all_nets_are_fitted_once_before_any_is_fitted_twice_and_teachers_with_every_seed_before_who_learns() -> None:
+    taught = replace(ENTRIES[1], taught_by=ENTRIES[0].name)
+    plans = Contest((ENTRIES[0], taught, ENTRIES[2]), (4, 5)).list_plans()
 
     assert [(entry.name, plan.recipe.seed) for entry, plan in plans] == [
         ("Model 1", 4),
-        ("Model 2", 4),
+        ("Model 3", 4),
         ("Model 1", 5),
+        ("Model 3", 5),
+        ("Model 2", 4),
         ("Model 2", 5),
     ]
+
+
+def test_who_learns_is_another_fit_where_any_of_the_teachers_is(parts: Parts) -> None:
+    taught = replace(ENTRIES[1], taught_by=ENTRIES[0].name)
+    name = plan_fit(taught, seed=4).name
+    contest = Contest((ENTRIES[0], taught), (4, 5))
+
+    identity = contest.identify_fits(parts)[name]
+
+    assert replace(contest, seeds=(4, 6)).identify_fits(parts)[name] != identity
+    assert Contest((ENTRIES[0], ENTRIES[1]), (4, 5)).identify_fits(parts)[name] != identity
+    assert contest.identify_fits(parts)[name] == identity

@@ -25,7 +25,7 @@ def test_our_stages_lead_up_to_model_4() -> None:
     assert first.count_params() == (9 * 16 + 16) + (6 * 6 * 16 * 64 + 64) + (64 * 32 + 32) + (32 * 10 + 10)
     assert second.count_params() == (9 * 32 + 32) + (13 * 13 * 32 * 64 + 64) + (64 * 32 + 32) + (32 * 10 + 10)
     third_convolutions = (9 * 32 + 32) + (9 * 32 * 64 + 64)
-    assert third.count_params() == third_convolutions + (12 * 12 * 64 * 64 + 64) + (64 * 32 + 32) + (32 * 10 + 10)
+    assert third.count_params() == third_convolutions + (5 * 5 * 64 * 64 + 64) + (64 * 32 + 32) + (32 * 10 + 10)
 
 
 def test_multiply_adds_are_those_that_a_hand_counts() -> None:

@@ -445,3 +445,23 @@ class Worker(Base):
     processes: Mapped[int] = mapped_column(Integer)
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]
+
+
+class Training(Base):
+    """A scheduled training on people's words: when, and what became of the net."""
+
+    __tablename__ = "training"
+    __table_args__ = (
+        UniqueConstraint("slot"),  # a second scheduler inserts nothing
+        CheckConstraint("outcome IN ('promoted', 'kept', 'failed')", name="outcome"),
+        CheckConstraint("(outcome IS NULL) = (finished_at IS NULL)", name="outcome_when_finished"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    slot: Mapped[str]  # local wall time, ISO without zone
+    challenger: Mapped[str]  # the name of the model version that it makes
+    started_at: Mapped[datetime]
+    touched_at: Mapped[datetime]  # while it goes on: one that falls silent was killed
+    finished_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+    note: Mapped[str | None]  # why it was not promoted, or failed

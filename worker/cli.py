@@ -46,7 +46,8 @@ COMMANDS = {
     "db": ("migrations.cli:db", "Build the catalog's tables, or check them."),
     "worker": ("worker.cli_worker:worker",
                "Classify chunks until stopped (Ctrl-C or SIGTERM: the chunk at hand is finished)."),
-    "beat": ("worker.cli_worker:beat", "Tick once a minute, so that a worker starts the nightly run when it is due."),
+    "beat": ("worker.cli_worker:beat",
+             "Tick once a minute, so that a worker begins the nightly run, or a training, when due."),
     "doctor": ("worker.cli_worker:doctor",
                "Check catalog, schema, model, Redis and workers: a line each; exit code 1 if one needs a person."),
 }  # fmt: skip

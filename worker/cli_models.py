@@ -200,6 +200,18 @@ def compare_models(settings: Settings, *, names: tuple[str, ...], form: Form) ->
     print_record(comparison, form=form)
 
 
+@models.command("trainings")
+@output_options
+@click.pass_obj
+def trainings(settings: Settings, *, form: Form) -> None:
+    """List the scheduled trainings (HANGTAG_TRAINING), newest first: what became of each, and why."""
+    from catalog.database import current_time, reading
+    from catalog.trainings import TRAINING_COLUMNS, list_trainings
+
+    with reading(settings.open_catalog()) as session:
+        print_rows(TRAINING_COLUMNS, list_trainings(session, now=current_time(session)), form=form)
+
+
 def _find(session: "Session", name: str | None) -> "ModelVersion":
     """The model version of this name, or the current one."""
     from catalog.errors import CatalogError

@@ -49,13 +49,14 @@ def worker(settings: Settings, processes: int | None, name: str | None) -> None:
 @click.command()
 @click.pass_obj
 def beat(settings: Settings) -> None:
-    """Tick once a minute, so that a worker starts the nightly run when it is due. One or more may run."""
+    """Tick once a minute, so that a worker begins the nightly run, or a training, when due. One or more may run."""
     from worker.app import run_beat
     from worker.nightly import parse_schedule
 
     if not settings.redis_url:
         raise UsageError("hangtag beat needs HANGTAG_REDIS_URL: it ticks through the queue that the workers hear")
     parse_schedule(settings.nightly)
+    parse_schedule(settings.training, name="HANGTAG_TRAINING")
     check_broker(settings, settings.redis_url)
     run_beat(settings, broker_url=settings.redis_url)
 

@@ -48,18 +48,19 @@ def examine(settings: Settings, *, check_broker: Callable[[str], None]) -> Itera
     else:
         yield Check("redis", True, "none configured: workers start their own")
     yield _examine_workers(engine)
-    yield _examine_nightly(settings)
+    yield _examine_schedule("nightly", settings.nightly, settings)
+    yield _examine_schedule("training", settings.training, settings)
     engine.dispose()
 
 
-def _examine_nightly(settings: Settings) -> Check:
+def _examine_schedule(name: str, expression: str, settings: Settings) -> Check:
     try:
-        parse_schedule(settings.nightly)
+        parse_schedule(expression, name=f"HANGTAG_{name.upper()}")
         parse_zone(settings.time_zone)
     except UsageError as error:
-        return Check("nightly", False, str(error))
+        return Check(name, False, str(error))
     zone = settings.time_zone or "this machine's time"
-    return Check("nightly", True, "off" if settings.nightly == "off" else f"{settings.nightly!r} in {zone}")
+    return Check(name, True, "off" if expression == "off" else f"{expression!r} in {zone}")
 
 
 def _examine_model(engine: Engine) -> Check:

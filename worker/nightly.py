@@ -148,18 +148,18 @@ def start_due_night(engine: Engine, settings: Settings, *, now: datetime | None 
     return enqueued.run_id
 
 
-def parse_schedule(expression: str) -> crontab | None:
+def parse_schedule(expression: str, *, name: str = "HANGTAG_NIGHTLY") -> crontab | None:
     """The schedule of a cron expression (minute, hour, day of month, month, day of week); None: off.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is none; the line names the setting.
     """
     if expression == "off":
         return None
     try:
         return crontab.from_string(expression)
     except (ParseException, ValueError) as error:
-        raise UsageError(f"HANGTAG_NIGHTLY={expression!r} is no cron expression: {error}") from error
+        raise UsageError(f"{name}={expression!r} is no cron expression: {error}") from error
 
 
 def latest_slot(schedule: crontab | None, local: datetime) -> str | None:

@@ -21,9 +21,15 @@ def die_with_parent() -> None:
 
 
 def start_child(
-    command: Sequence[str], *, environment: Mapping[str, str] | None = None, output: IO[bytes] | int | None = None
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    output: IO[bytes] | int | None = None,
+    errors: IO[bytes] | int | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a process that dies with this one; it reads nothing and hears no Ctrl-C of the terminal's.
+
+    What it says on stderr goes to `errors`, or where its output goes.
 
     Call it from the main thread: the kernel counts the death of the starting thread as the parent's.
     """
@@ -39,7 +45,7 @@ def start_child(
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=output,
-        stderr=output,
+        stderr=output if errors is None else errors,
         start_new_session=True,
         preexec_fn=prepare,  # noqa: PLW1509  (called before any thread is started)
     )

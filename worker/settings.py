@@ -1,5 +1,6 @@
 """The settings: the only reader of the environment; the rest of hangtag takes plain values."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -41,7 +42,9 @@ class Settings:
     nightly_budget: str = setting(
         "", "how long a night may lease work, as 2h or 90m, from its start; default: no limit"
     )
-    time_zone: str = setting("", "zone of the nightly's hours, as in Europe/Berlin; default: this machine's")
+    training: str = setting("off", "cron expression of the training on people's words, as 0 5 * * 0; off: none")
+    training_minutes: float = setting(5.0, "minutes that such a training learns for")
+    time_zone: str = setting("", "zone of these hours, as in Europe/Berlin; default: this machine's")
 
     @property
     def catalog_url(self) -> str:
@@ -157,6 +160,8 @@ def _checked(settings: Settings) -> Settings:
             raise UsageError(f"{PREFIX}{name.upper()} must be at least {least}")
     if not 1 <= settings.lease_s <= MAX_LEASE_S:  # "nan" is a number for Python, and is no duration
         raise UsageError(f"HANGTAG_LEASE_S must be at least 1 and at most {MAX_LEASE_S}")
+    if not 0 < settings.training_minutes < math.inf:
+        raise UsageError("HANGTAG_TRAINING_MINUTES must be above 0")
     if settings.nightly_budget:
         parse_duration(settings.nightly_budget, name="HANGTAG_NIGHTLY_BUDGET")
     if settings.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:

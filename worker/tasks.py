@@ -1,6 +1,6 @@
-"""The tasks: a chunk's id comes, the chunk is classified; a tick comes, the night is started if it is due.
+"""The tasks: a chunk's id comes and is classified; a tick comes, and the night or a training begins if it is due.
 
-The logic stands in `worker.classifying` and `worker.nightly`.
+The logic stands in `worker.classifying`, `worker.nightly` and `worker.learning`.
 """
 
 import logging
@@ -16,6 +16,7 @@ from catalog.database import DatabaseUnreachableError, open_engine
 from catalog.errors import CatalogError
 from worker.classifying import Limits, Models, classify_chunk
 from worker.errors import UsageError
+from worker.learning import start_due_training, train_and_challenge
 from worker.nightly import start_due_night
 from worker.settings import Settings
 
@@ -42,14 +43,17 @@ class CatalogTask(Task):  # type: ignore[misc]  # Celery has no types
 
 
 class TickTask(CatalogTask):
-    """Starts the night's run where it is due: the database decides, the scheduler only ticks."""
+    """Starts the night's run, and trains, where these are due: the database decides, the scheduler only ticks."""
 
     name = "hangtag.tick"
 
     def run(self) -> None:
-        """Look at the clock and the runs."""
+        """Look at the clock and the rows. A training keeps this child busy until it ends."""
         try:
             start_due_night(self._engine, self._settings)
+            due = start_due_training(self._engine, self._settings)
+            if due is not None:
+                train_and_challenge(self._engine, self._settings, due)
         except (CatalogError, UsageError) as error:
             log.warning("tick: %s", error)
 

@@ -9,6 +9,7 @@ import pytest
 from tests.training.shop import KINDS, draw_photo, write_start
 from tests.worker.command_line import CommandLine
 from tests.worker.rivals import EPOCHS, make_guesser
+from tests.worker.test_learning import tick
 from training.bundle import write_bundle
 from worker.teaching import is_held_out
 
@@ -101,6 +102,30 @@ def test_corrections_become_a_challenger_that_is_measured_and_promoted(shop: Com
     done = shop.run("models", "challenge", tmp_path / "ours", "--promote")
     assert (done.returncode, done.stdout) == (2, "")
     assert "ours is the current model already" in done.stderr
+
+
+@pytest.mark.timeout(240)  # TensorFlow is loaded twice, and two nets are trained
+def test_a_scheduled_training_promotes_what_is_better_and_keeps_what_is_not(
+    shop: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.settings |= {"TRAINING": "* * * * *", "TRAINING_MINUTES": "0.1", "TIME_ZONE": "UTC"}
+    tick(shop, monkeypatch)
+
+    (row,) = shop.rows("models", "trainings")
+    assert (row["state"], row["note"]) == ("promoted", None)
+    assert current_model(shop) == row["challenger"]
+    assert shop.ask("SELECT promoted_by FROM promotion ORDER BY id DESC LIMIT 1") == [("hangtag",)]
+    folder = shop.home / "trainings"
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        row["challenger"] + suffix for suffix in ("", ".html", ".labels.csv", ".held-out.csv")
+    )
+    shop.tell("UPDATE training SET slot = '2026-01-01T05:00'")
+    tick(shop, monkeypatch)
+
+    newest, _ = shop.rows("models", "trainings")
+    assert newest["state"] == "kept"
+    assert "it is right by " in newest["note"]
+    assert current_model(shop) == row["challenger"]
 
 
 def test_resumed_it_learns_from_the_list_that_is_there(shop: CommandLine, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from celery.signals import setup_logging, worker_process_init
 from celery.worker import state
 from kombu import Queue as KombuQueue
 from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from sqlalchemy.exc import SQLAlchemyError
 
 from catalog.database import current_time, writing
@@ -90,6 +90,17 @@ class CeleryQueue:
         """Return if the broker answers."""
         with _clear_errors(), self._app.connection_for_write(connect_timeout=CONNECT_S) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=CONNECT_S)
+
+    def evicts(self) -> str | None:
+        """By what policy Redis throws messages away when its memory is full; None: it does not, or does not say."""
+        with _clear_errors(), self._app.connection_for_write(connect_timeout=CONNECT_S) as connection:
+            client = connection.default_channel.client
+            try:
+                config = client.config_get("maxmemory*")
+            except ResponseError:  # a hosted Redis may forbid the command
+                return None
+        limited = config.get("maxmemory", "0") != "0" and config.get("maxmemory-policy") != "noeviction"
+        return str(config["maxmemory-policy"]) if limited else None
 
 
 @contextmanager

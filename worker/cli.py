@@ -49,7 +49,7 @@ COMMANDS = {
     "beat": ("worker.cli_worker:beat",
              "Tick once a minute, so that a worker begins the nightly run, or a training, when due."),
     "doctor": ("worker.cli_worker:doctor",
-               "Check catalog, schema, model, Redis and workers: a line each; exit code 1 if one needs a person."),
+               "Check catalog, model, Redis, workers, sources, nights: a line each; exit code 1: one needs a person."),
 }  # fmt: skip
 
 

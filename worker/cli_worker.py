@@ -1,14 +1,16 @@
 """`hangtag worker`, `hangtag beat` and `hangtag doctor`."""
 
 import os
+import signal
 import socket
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict
+from threading import Event
 
 import click
 
-from catalog.output import Form, output_options, print_rows
+from catalog.output import Form, output_options, print_message, print_rows
 from worker.errors import FAILED, UsageError
 from worker.settings import Settings
 
@@ -62,16 +64,32 @@ def beat(settings: Settings) -> None:
 
 
 @click.command()
+@click.option("--metrics", metavar="[HOST:]PORT", help="Serve counters for Prometheus there until stopped; no checks.")
 @output_options
 @click.pass_obj
-def doctor(settings: Settings, *, form: Form) -> None:
-    """Check catalog, schema, model, Redis and workers: a line each; exit code 1 if one needs a person."""
+def doctor(settings: Settings, *, metrics: str | None, form: Form) -> None:
+    """Check catalog, model, Redis, workers, sources, nights: a line each; exit code 1: one needs a person."""
     from worker.doctor import examine
 
-    checks = list(examine(settings, check_broker=lambda url: check_broker(settings, url)))
+    if metrics is not None:
+        serve_metrics(settings, metrics)
+        return
+    checks = list(examine(settings, ask_broker=lambda url: ask_broker(settings, url)))
     print_rows(("name", "ok", "finding"), [asdict(check) for check in checks], form=form)
     if not all(check.ok for check in checks):
         sys.exit(FAILED)
+
+
+def serve_metrics(settings: Settings, address: str) -> None:
+    """Serve the metrics until SIGTERM or Ctrl-C."""
+    from worker.metrics import metrics_server, parse_address
+
+    host, port = parse_address(address)
+    stopped = Event()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: stopped.set())
+    with metrics_server(settings.open_catalog(), host, port) as taken:
+        print_message(f"metrics are served at http://{host}:{taken}/metrics")
+        stopped.wait()
 
 
 def usable_cores() -> int:
@@ -85,6 +103,15 @@ def check_broker(settings: Settings, broker_url: str) -> None:
     Raises:
         UsageError: it does not; the line has no password in it.
     """
+    ask_broker(settings, broker_url)
+
+
+def ask_broker(settings: Settings, broker_url: str) -> str | None:
+    """By what policy Redis throws messages away when its memory is full; None: it keeps them.
+
+    Raises:
+        UsageError: it does not answer; the line has no password in it.
+    """
     from kombu.utils.url import maybe_sanitize_url
 
     from worker.app import CeleryQueue, create_app
@@ -94,7 +121,9 @@ def check_broker(settings: Settings, broker_url: str) -> None:
         shown = maybe_sanitize_url(broker_url.partition("?")[0])
         if not broker_url.startswith(BROKERS):
             raise ValueError("Celery knows other brokers; chunks are counted in Redis")
-        CeleryQueue(create_app(settings, broker_url=broker_url)).check()
+        queue = CeleryQueue(create_app(settings, broker_url=broker_url))
+        queue.check()
+        return queue.evicts()
     except BrokerUnreachableError as error:
         raise UsageError(f"HANGTAG_REDIS_URL={shown}: {error}") from error
     except (KeyError, TypeError, ValueError, ImportError) as error:

@@ -1,7 +1,9 @@
-"""Checks that tell whether hangtag can work: one line each, for people and for health checks."""
+"""Checks that tell whether hangtag can work, and does: one line each, for people and for health checks."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
@@ -9,12 +11,19 @@ from catalog.chunks import pending_queues
 from catalog.database import current_time, describe, reading
 from catalog.errors import CatalogError
 from catalog.model_versions import current_model_version
+from catalog.operations import ScheduledRun, count_waiting_images, has_live_lease, newest_scheduled_run
 from catalog.workers import living_workers
 from training.errors import TrainingError
 from worker.errors import UsageError
 from worker.models import load_bundle
-from worker.nightly import parse_schedule, parse_zone
+from worker.nightly import SCHEDULE, latest_slot, parse_schedule, parse_zone
+from worker.places import known_places
 from worker.settings import Settings
+
+STILL_S = 3.0  # work that goes on renews a lease within milliseconds; a chunk is claimed within half a second
+LATE = timedelta(minutes=10)  # beat ticks every minute: a night that has not begun by then has nobody to begin it
+LONGEST_NIGHT = timedelta(hours=24)
+SHOWN_SOURCES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +35,19 @@ class Check:
     finding: str
 
 
-def examine(settings: Settings, *, check_broker: Callable[[str], None]) -> Iterator[Check]:
+def examine(
+    settings: Settings,
+    *,
+    ask_broker: Callable[[str], str | None],
+    sleep: Callable[[float], None] = time.sleep,
+    now: datetime | None = None,
+) -> Iterator[Check]:
     """Every check in the order in which one needs the other; what cannot be asked is left out.
 
     Args:
-        check_broker: raises UsageError where the Redis of a URL does not answer.
+        ask_broker: the policy by which the Redis of a URL throws messages away, or None; raises UsageError where it
+            does not answer.
+        now: the moment that counts; by default that of the database's clock.
     """
     try:
         engine = settings.open_catalog()
@@ -39,18 +56,81 @@ def examine(settings: Settings, *, check_broker: Callable[[str], None]) -> Itera
         return
     yield Check("catalog", True, f"{describe(engine)}, schema is current")
     yield _examine_model(engine)
-    if settings.redis_url:
-        try:
-            check_broker(settings.redis_url)
-            yield Check("redis", True, "answers")
-        except UsageError as error:
-            yield Check("redis", False, str(error))
-    else:
-        yield Check("redis", True, "none configured: workers start their own")
-    yield _examine_workers(engine)
-    yield _examine_schedule("nightly", settings.nightly, settings)
+    yield _examine_redis(settings.redis_url, ask_broker)
+    workers = _examine_workers(engine)
+    yield workers
+    if workers.ok:
+        yield _examine_queue(engine, sleep)
+    yield _examine_sources(engine)
+    yield _examine_nightly(engine, settings, now)
     yield _examine_schedule("training", settings.training, settings)
     engine.dispose()
+
+
+def _examine_redis(url: str, ask_broker: Callable[[str], str | None]) -> Check:
+    if not url:
+        return Check("redis", True, "none configured: workers start their own")
+    try:
+        policy = ask_broker(url)
+    except UsageError as error:
+        return Check("redis", False, str(error))
+    if policy is not None:
+        # Nothing is lost by it: what waits is published again. But each time a queue stands still until it is empty.
+        return Check("redis", False, f"throws messages away when full ({policy}): set maxmemory-policy noeviction")
+    return Check("redis", True, "answers")
+
+
+def _examine_queue(engine: Engine, sleep: Callable[[float], None]) -> Check:
+    """Whether what waits gets less; a worker that is connected is not always one that works."""
+    waiting, moves = _look_at_queue(engine)
+    if not waiting:
+        return Check("queue", True, "nothing waits")
+    if not moves:
+        sleep(STILL_S)
+        before, (waiting, moves) = waiting, _look_at_queue(engine)
+        moves = moves or waiting != before
+    if moves:
+        return Check("queue", True, f"{waiting} images wait or are at work")
+    return Check("queue", False, f"{waiting} images wait, workers live, and none takes them: start the workers anew")
+
+
+def _look_at_queue(engine: Engine) -> tuple[int, bool]:
+    """How many images wait, and whether a worker gets on with some."""
+    with reading(engine) as session:
+        return count_waiting_images(session), has_live_lease(session, now=current_time(session))
+
+
+def _examine_sources(engine: Engine) -> Check:
+    with reading(engine) as session:
+        places = known_places(session)
+    away = [place.shown for place in places if not place.is_there]
+    if away:
+        more = f" and {len(away) - SHOWN_SOURCES} more" if len(away) > SHOWN_SOURCES else ""
+        return Check("sources", False, f"not there, or may not be read: {', '.join(away[:SHOWN_SOURCES])}{more}")
+    return Check("sources", True, f"all {len(places)} are there" if places else "none yet")
+
+
+def _examine_nightly(engine: Engine, settings: Settings, now: datetime | None) -> Check:
+    """The schedule, and what became of its last night: one that ought to have begun long ago is an alarm."""
+    schedule = _examine_schedule("nightly", settings.nightly, settings)
+    with reading(engine) as session:
+        night = newest_scheduled_run(session, schedule=SCHEDULE)
+        moment = now or current_time(session)
+    if not schedule.ok or night is None:  # without beat there are no nights, and a laptop needs none
+        return schedule
+    local = (moment - LATE).astimezone(parse_zone(settings.time_zone)).replace(tzinfo=None)
+    slot = latest_slot(parse_schedule(settings.nightly), local)
+    if night.finished_at is None and moment - night.created_at > LONGEST_NIGHT:
+        return Check("nightly", False, f"run {night.run_id} of {night.slot} goes on for over a day")
+    if night.finished_at is not None and slot is not None and night.slot < slot:
+        return Check("nightly", False, f"the night of {slot} has not begun: does `hangtag beat` run?")
+    return Check("nightly", night.state != "interrupted", f"{schedule.finding}; {_describe_night(night)}")
+
+
+def _describe_night(night: ScheduledRun) -> str:
+    postponed = f", {night.postponed} postponed" if night.postponed else ""
+    state = night.state if night.finished_at is not None else "under way"
+    return f"last: {night.slot}, run {night.run_id}, {state}, {night.due} images due{postponed}"
 
 
 def _examine_schedule(name: str, expression: str, settings: Settings) -> Check:

@@ -64,15 +64,16 @@ def test_workers_and_editors_do_their_work_and_readers_see_it(shop: Shop, tmp_pa
     worker, editor = shop.lines["worker"], shop.lines["editor"]
     assert worker.tag(tmp_path / "photos", code=1)["failed"] == 1
     draw_folder(tmp_path / "photos", 2, first=50)
-    for words in (("retag",), ("tag", tmp_path / "photos"), ("retag", "--all"), ("doctor",), ("stats",), ("runs", "1")):
-        assert worker.run(*words).returncode in (0, 1), words
+    for command in (("retag",), ("retag", "--all"), ("doctor",), ("stats",), ("runs", "1")):
+        assert worker.run(*command).returncode in (0, 1), command
     sku = str(worker.rows("find", "--all")[0]["sku"])
     (tmp_path / "taxonomy.csv").write_text("label,category\nBag,Bags > All\n")
-    for words in (
+    words_of_people: tuple[tuple[str | Path, ...], ...] = (
         ("correct", sku, "Bag", "--by", "anna"), ("undo", sku, "--by", "anna"), ("reject", sku, "Coat", "--by", "anna"),
         ("taxonomy", "load", tmp_path / "taxonomy.csv"), ("models", "thresholds", "--set", "Coat=0.5", "--by", "anna"),
         ("models", "list"), ("taxonomy", "clear"),
-    ):  # fmt: skip
+    )  # fmt: skip
+    for words in words_of_people:
         done = editor.run(*words)
         assert done.returncode == 0, (words, done.stderr)
     engine = open_engine(shop.url("reader"), pooled=False)

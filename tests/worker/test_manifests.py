@@ -1,8 +1,11 @@
 """A CSV manifest: what is refused as a whole, and what only costs its row."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from worker.errors import UsageError
 from worker.folders import Skips
@@ -82,3 +85,30 @@ def test_a_row_that_no_database_takes_is_counted(tmp_path: Path, row: str) -> No
     rows, skips = rows_of(tmp_path, f"sku,image,title,category\n{row}\nA2,2.jpg,,\n")
     assert [found.key for found in rows] == ["2.jpg"]
     assert skips.total == 1
+
+
+CELLS = st.sampled_from(["A1", "1.jpg", "../1.jpg", "/etc/passwd", "", " ", '"', "a,b", "\0", "é", "\r", "x" * 200])
+TABLES = st.lists(st.lists(CELLS), max_size=8).map(
+    lambda rows: "sku,image\n" + "\n".join(",".join(row) for row in rows)
+)
+
+
+@settings(deadline=None, derandomize=True, max_examples=150)  # the same cases each time
+@given(
+    st.one_of(st.binary(max_size=200), TABLES.map(str.encode), TABLES.map(str.encode).map(lambda text: text + b"\xff"))
+)
+@example(b"sku,image\n" + b'"' * 7)
+@example(b"sku,image\nA1," + b"x" * 200_000)
+def test_whatever_stands_in_a_manifest_its_rows_lie_in_its_folder_or_it_is_refused_in_a_line(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            rows, skips = rows_of(Path(folder), content)
+        except UsageError as error:
+            refusal = str(error)
+        else:
+            refusal = None
+            for row in rows:
+                assert row.sku
+                assert not row.key.startswith(("/", ".."))
+            assert skips.total + len(rows) <= content.count(b"\n") + content.count(b"\r")
+    assert refusal is None or refusal.startswith("manifest ")

@@ -100,13 +100,13 @@ TABLES = st.lists(st.lists(CELLS), max_size=8).map(
 @example(b"sku,image\n" + b'"' * 7)
 @example(b"sku,image\nA1," + b"x" * 200_000)
 def test_whatever_stands_in_a_manifest_its_rows_lie_in_its_folder_or_it_is_refused_in_a_line(content: bytes) -> None:
+    refusal: str | None = None
     with tempfile.TemporaryDirectory() as folder:
         try:
             rows, skips = rows_of(Path(folder), content)
         except UsageError as error:
             refusal = str(error)
         else:
-            refusal = None
             for row in rows:
                 assert row.sku
                 assert not row.key.startswith(("/", ".."))

@@ -6,7 +6,7 @@ modules.
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +23,8 @@ WAL_RETRY_S = 0.01  # the switch takes a millisecond
 TURN_KEY = 0x7475726E  # "turn"; PostgreSQL's advisory locks are known by a number
 WRITERS_KEY = 0x77726974  # "writ"
 CONNECT_TIMEOUT_S = 5  # a database that is away is noticed within one tick of a worker's timer, not after minutes
+
+Clock = Callable[[Session], datetime]  # tells the moment inside a transaction: `current_time`, or one that is given
 
 
 def parse_url(url: str) -> URL:

@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from catalog.database import join_writers
+from catalog.database import Clock, join_writers
 from catalog.models import Image, Run
 from catalog.tags import lock_products, recompute_tags
 
@@ -101,7 +101,7 @@ def mark_gone(
     *,
     model_version_id: int,
     run_id: int,
-    clock: Callable[[Session], datetime],
+    clock: Clock,
 ) -> int:
     """Mark what was not seen of these sources as gone, and decide its products' tags again; how many images.
 

@@ -24,7 +24,7 @@ from catalog.chunks import (
     known_contents,
     waiting_images,
 )
-from catalog.database import current_time, reading, writing
+from catalog.database import Clock, current_time, reading, writing
 from catalog.decisions import LabelSet
 from catalog.errors import CatalogError
 from catalog.model_versions import load_label_set
@@ -79,6 +79,7 @@ def classify_chunk(
     lease_s: float,
     progress: Callable[[], None] = lambda: None,
     before_write: Callable[[], None] = lambda: None,
+    clock: Clock = current_time,
 ) -> int:
     """Do what a chunk still has to do; how many of its images were written.
 
@@ -89,9 +90,10 @@ def classify_chunk(
             mean that an image hangs.
         before_write: called before outcomes are written. That may wait long, while all tags are derived again, and
             `progress` is called when it is over.
+        clock: tells each transaction the time.
     """
     with writing(engine) as session:
-        lease = claim_chunk(session, chunk_id, lease_s=lease_s, now=current_time(session))
+        lease = claim_chunk(session, chunk_id, lease_s=lease_s, now=clock(session))
         if lease is None:
             log.debug("chunk %s: nothing to claim", chunk_id)
             return 0
@@ -99,7 +101,7 @@ def classify_chunk(
         images = waiting_images(session, chunk_id)
         labels = load_label_set(session, lease.model_version_id)
     try:
-        return _ChunkWork(engine, lease, labels, models, limits, lease_s, progress, before_write).run(images)
+        return _ChunkWork(engine, lease, labels, models, limits, lease_s, progress, before_write, clock).run(images)
     except LeaseLostError:
         log.warning("chunk %s: the lease was lost, another worker does the rest", chunk_id)
         return 0
@@ -118,6 +120,7 @@ class _ChunkWork:
         lease_s: float,
         progress: Callable[[], None],
         before_write: Callable[[], None],
+        clock: Clock,
     ) -> None:
         self.engine = engine
         self.lease = lease
@@ -127,6 +130,7 @@ class _ChunkWork:
         self.models = models
         self.progress = progress
         self.before_write = before_write
+        self.clock = clock
         self.renewed_at = time.monotonic()
         # The last worker that held it died: each photo is decoded in a child of its own. If that did not help, each
         # is also classified and written by itself, so that what kills the worker is alone with it.
@@ -173,7 +177,7 @@ class _ChunkWork:
         with writing(self.engine) as session:
             write_outcomes(
                 session, self.lease, outcomes, labels=self.labels, lease_s=self.lease_s, last=last,
-                now=current_time(session),
+                now=self.clock(session),
             )  # fmt: skip
         self._note_progress()
         return len(outcomes)
@@ -182,7 +186,7 @@ class _ChunkWork:
         """Renew the lease where an image was done and a quarter of it is gone."""
         if time.monotonic() - self.renewed_at > self.lease_s / 4:
             with writing(self.engine) as session:
-                hold_lease(session, self.lease, lease_s=self.lease_s, now=current_time(session))
+                hold_lease(session, self.lease, lease_s=self.lease_s, now=self.clock(session))
             self._note_progress()
 
     def _note_progress(self) -> None:

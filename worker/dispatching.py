@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from catalog.budgets import CHUNKS, drop_overdue_chunks, has_overdue_chunks
 from catalog.chunks import has_work, pending_queues, release_expired_leases, take_unpublished
-from catalog.database import current_time, reading, writing
+from catalog.database import Clock, current_time, reading, writing
 from catalog.runs import finish_runs, has_idle_run
 
 # Messages that may wait in a queue. 64 chunks are 16,000 images, some seconds of work for two processes, and the
@@ -33,42 +33,42 @@ class Queue(Protocol):
         """Send one; a chunk's id and nothing else."""
 
 
-def dispatch(engine: Engine, queue: Queue) -> None:
+def dispatch(engine: Engine, queue: Queue, *, clock: Clock = current_time) -> None:
     """Release what dead workers held, drop what is past its deadline, publish what waits, close runs that are done."""
     with reading(engine) as session:
         busy = has_work(session)
-        idle = has_idle_run(session, now=current_time(session))
-        overdue = busy and has_overdue_chunks(session, now=current_time(session))
+        idle = has_idle_run(session, now=clock(session))
+        overdue = busy and has_overdue_chunks(session, now=clock(session))
     if busy:
         with writing(engine) as session:
-            release_expired_leases(session, now=current_time(session))
+            release_expired_leases(session, now=clock(session))
     if overdue:
-        _drop_overdue(engine)
+        _drop_overdue(engine, clock)
     if busy:
         with reading(engine) as session:
             names = pending_queues(session)
         for name in names:
-            _refill(engine, queue, name)
+            _refill(engine, queue, name, clock)
     if idle:
         with writing(engine) as session:
-            finish_runs(session, now=current_time(session))
+            finish_runs(session, now=clock(session))
 
 
-def _drop_overdue(engine: Engine) -> None:
+def _drop_overdue(engine: Engine, clock: Clock) -> None:
     """Drop what waits past its run's deadline, a bounded number of chunks in a transaction."""
     dropped = CHUNKS
     while dropped == CHUNKS:
         with writing(engine) as session:
-            dropped = drop_overdue_chunks(session, now=current_time(session))
+            dropped = drop_overdue_chunks(session, now=clock(session))
 
 
-def _refill(engine: Engine, queue: Queue, name: str) -> None:
+def _refill(engine: Engine, queue: Queue, name: str, clock: Clock) -> None:
     depth = queue.depth(name)
     if depth >= REFILL_BELOW:
         return
     with writing(engine) as session:
         chunk_ids = take_unpublished(
-            session, queue=name, count=MOST_WAITING - depth, republish_all=depth == 0, now=current_time(session)
+            session, queue=name, count=MOST_WAITING - depth, republish_all=depth == 0, now=clock(session)
         )
     for chunk_id in chunk_ids:
         queue.publish(name, chunk_id)

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from catalog.chunks import ChunkFiller
-from catalog.database import current_time, reading, take_turn, writing
+from catalog.database import Clock, current_time, reading, take_turn, writing
 from catalog.due import EVERYTHING, ImageFile, Question, Wanted, outdated_images
 from catalog.overviews import Part, count_products
 from catalog.presence import SeenImages
@@ -114,8 +114,12 @@ def enqueue_places(
     chunk_size: int,
     progress: Callable[[int], None],
     notes: Sequence[str] = (),
+    clock: Clock = current_time,
 ) -> Enqueued:
     """The same for places that were looked over.
+
+    Args:
+        clock: tells each transaction the time.
 
     Raises:
         UnderWayError: a run of the same schedule is not finished.
@@ -125,7 +129,7 @@ def enqueue_places(
         take_turn(session)  # two first enqueues at once would both add the model and the source
         if run.schedule is not None and is_under_way(session, schedule=run.schedule):
             raise UnderWayError(run.schedule)
-        now = current_time(session)
+        now = clock(session)
         question = run.question(ensure_current_model(session, now=now).id)
         sources = [_register_source(session, place, now) for place in places]
         deadline_at = None if run.budget is None else now + run.budget
@@ -137,16 +141,16 @@ def enqueue_places(
         seen = SeenImages.begin(session)
     filler = ChunkFiller(run_id=run_id, queue=run.queue, chunk_size=chunk_size, now=now)
     walk = Walk(engine, list(zip(places, sources, strict=True)), question, seen, list(notes))
-    sums = _register_all(walk, filler, progress)
+    sums = _register_all(walk, filler, progress, clock)
     vanished = judge_vanished(engine, walk.walked, seen, believe_all=run.believe_all)
-    gone = mark_vanished(engine, vanished, seen, model_version_id=question.model_version_id, run_id=run_id)
+    gone = mark_vanished(engine, vanished, seen, model_version_id=question.model_version_id, run_id=run_id, clock=clock)
     postponed = 0
     if run.is_retag:
-        outdated, postponed = _requeue_outdated(walk, filler, deadline_at)
+        outdated, postponed = _requeue_outdated(walk, filler, deadline_at, clock)
         sums += BatchCounts(outdated=outdated + postponed, unchanged=-(outdated + postponed))
     parts = tuple(place.as_part(source) for place, source in walk.places)
     told = (*walk.notes, *vanished.notes)
-    counts = close_run(engine, run_id, sums, walk.skips, parts, postponed=postponed, notes=told)
+    counts = close_run(engine, run_id, sums, walk.skips, parts, postponed=postponed, notes=told, clock=clock)
     return Enqueued(run_id, counts, walk.skips, parts, sums, gone, told)
 
 
@@ -205,7 +209,7 @@ def _register_source(session: Session, place: Place, now: datetime) -> int:
     )  # fmt: skip
 
 
-def _register_all(walk: Walk, filler: ChunkFiller, progress: Callable[[int], None]) -> BatchCounts:
+def _register_all(walk: Walk, filler: ChunkFiller, progress: Callable[[int], None], clock: Clock) -> BatchCounts:
     """Register every image of the places, a transaction a batch; the sums."""
     sums = BatchCounts()
     for source_id, files in walk.batches():
@@ -217,20 +221,20 @@ def _register_all(walk: Walk, filler: ChunkFiller, progress: Callable[[int], Non
                 files=files,
                 filler=filler,
                 seen=walk.seen,
-                now=current_time(session),
+                now=clock(session),
             )
         progress(sums.images)
     return sums
 
 
-def _requeue_outdated(walk: Walk, filler: ChunkFiller, deadline_at: datetime | None) -> tuple[int, int]:
+def _requeue_outdated(walk: Walk, filler: ChunkFiller, deadline_at: datetime | None, clock: Clock) -> tuple[int, int]:
     """Hand out what is outdated, until the deadline; how many were, and how many there was no time for."""
     requeued = postponed = 0
     with reading(walk.engine) as session:
         pages = outdated_images(session, walk.question, walk.source_ids, run_id=filler.run_id, seen=walk.seen)
         for image_ids in pages:
             with writing(walk.engine) as writer:
-                now = current_time(writer)
+                now = clock(writer)
                 if deadline_at is not None and now >= deadline_at:
                     postponed += len(image_ids)
                     continue
@@ -247,6 +251,7 @@ def close_run(
     *,
     postponed: int,
     notes: Sequence[str],
+    clock: Clock = current_time,
 ) -> RunCounts:
     """Say that all of a run is registered, and what it comes to; where nothing is to be done it is done."""
     with reading(engine) as session:  # a long count at a million images: not under SQLite's one write lock
@@ -260,7 +265,7 @@ def close_run(
             due=sums.due + sums.waiting,
             postponed=postponed,
         )
-        now = current_time(session)
+        now = clock(session)
         close_enqueueing(session, run_id, counts, note="\n".join(notes) or None, now=now)
         if counts.due == postponed:
             finish_runs(session, now=now)

@@ -14,7 +14,7 @@ from celery.schedules import ParseException, crontab
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from catalog.database import current_time, reading
+from catalog.database import Clock, current_time, reading
 from catalog.due import outdated_images, sort_files
 from catalog.model_versions import current_model_version
 from catalog.presence import SeenImages
@@ -43,6 +43,7 @@ def retag(
     say: Callable[[str], None],
     progress: Callable[[int], None],
     source: str | None = None,
+    clock: Clock = current_time,
 ) -> Enqueued:
     """Enqueue what is due in every source that the catalog knows, or in one: the path of its folder or manifest.
 
@@ -53,7 +54,7 @@ def retag(
     """
     there, notes = find_places(engine, source, must_be_there=run.schedule is None)
     # Not surveyed first: a night's run has its row before a long walk begins, or each tick would begin another.
-    enqueued = enqueue_places(engine, there, run, chunk_size=chunk_size, progress=progress, notes=notes)
+    enqueued = enqueue_places(engine, there, run, chunk_size=chunk_size, progress=progress, notes=notes, clock=clock)
     for note in enqueued.notes:
         say(note)
     return enqueued
@@ -122,14 +123,14 @@ def count_due(
     }  # fmt: skip
 
 
-def start_due_night(engine: Engine, settings: Settings, *, now: datetime | None = None) -> int | None:
+def start_due_night(engine: Engine, settings: Settings, *, clock: Clock = current_time) -> int | None:
     """The id of the run of the night that is due and has none yet, started now; else None.
 
     Args:
-        now: the moment that counts; by default that of the database's clock.
+        clock: tells what counts as now, here and in the run's rows.
     """
     with reading(engine) as session:
-        local = (now or current_time(session)).astimezone(parse_zone(settings.time_zone))
+        local = clock(session).astimezone(parse_zone(settings.time_zone))
         slot = latest_slot(parse_schedule(settings.nightly), local.replace(tzinfo=None))
         if slot is None or not known_places(session):
             return None
@@ -140,7 +141,7 @@ def start_due_night(engine: Engine, settings: Settings, *, now: datetime | None 
     try:
         enqueued = retag(
             engine, NewRun("nightly", SCHEDULE, slot, budget=budget), chunk_size=settings.chunk_size,
-            say=log.warning, progress=lambda _done: None,
+            say=log.warning, progress=lambda _done: None, clock=clock,
         )  # fmt: skip
     except (IntegrityError, UnderWayError):
         return None  # another scheduler was quicker

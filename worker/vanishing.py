@@ -6,7 +6,7 @@ from functools import partial
 
 from sqlalchemy import Engine
 
-from catalog.database import current_time, reading, writing
+from catalog.database import Clock, reading, writing
 from catalog.presence import MOST_VANISHED, SeenImages, WalkedSource, count_vanished, mark_gone
 from worker.names import text_of_path
 from worker.places import Place
@@ -58,11 +58,13 @@ def judge_vanished(engine: Engine, walked: Sequence[Walked], seen: SeenImages, *
     return Judged(tuple(believed), images, tuple(notes))
 
 
-def mark_vanished(engine: Engine, judged: Judged, seen: SeenImages, *, model_version_id: int, run_id: int) -> int:
+def mark_vanished(
+    engine: Engine, judged: Judged, seen: SeenImages, *, model_version_id: int, run_id: int, clock: Clock
+) -> int:
     """Mark what is believed to be gone; how many images."""
     if not judged.believed:
         return 0
     return mark_gone(
         partial(writing, engine), partial(reading, engine), judged.believed, seen,
-        model_version_id=model_version_id, run_id=run_id, clock=current_time,
+        model_version_id=model_version_id, run_id=run_id, clock=clock,
     )  # fmt: skip

@@ -93,7 +93,7 @@ def test_a_night_that_ought_to_have_begun_is_an_alarm_where_nights_were(
 ) -> None:
     tag_paths(engine, draw_folder(tmp_path / "photos", 2))
     assert look(settings)["nightly"] == Check("nightly", True, "'30 3 * * *' in UTC")  # a laptop without beat
-    run_id = start_due_night(engine, settings, now=MORNING)
+    run_id = start_due_night(engine, settings, clock=lambda _session: MORNING)
     with writing(engine) as session:
         under_way = {"created_at": MORNING, "state": "running", "finished_at": None}
         session.execute(update(Run).where(Run.id == run_id).values(**under_way))

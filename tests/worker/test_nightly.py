@@ -128,7 +128,7 @@ BERLIN = Settings(nightly="30 2 * * *", time_zone="Europe/Berlin", chunk_size=16
 
 def night(engine: Engine, moment: str, settings: Settings = BERLIN) -> int | None:
     """A tick at this moment, UTC; the night that it starts has no work to do, and is done."""
-    return start_due_night(engine, settings, now=datetime.fromisoformat(moment + "+00:00"))
+    return start_due_night(engine, settings, clock=lambda _session: datetime.fromisoformat(moment + "+00:00"))
 
 
 def slots(engine: Engine) -> list[str | None]:

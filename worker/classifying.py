@@ -132,6 +132,7 @@ class _ChunkWork:
         self.before_write = before_write
         self.clock = clock
         self.renewed_at = time.monotonic()
+        self.classified: set[bytes] = set()  # contents that this chunk has predicted; some are not written yet
         # The last worker that held it died: each photo is decoded in a child of its own. If that did not help, each
         # is also classified and written by itself, so that what kills the worker is alone with it.
         self.careful = lease.attempt > 1
@@ -222,8 +223,7 @@ class _ChunkWork:
         with reading(self.engine) as session:
             hashes = [content_hash for _, _, content_hash in read]
             known = known_contents(session, hashes, model_version_id=self.lease.model_version_id)
-        if self.lease.again:
-            known = set()
+        known = self.classified | (set() if self.lease.again else known)
         prepared: list[tuple[WaitingImage, bytes, NDArray[np.uint8]]] = []
         for image, data, content_hash in read:
             if content_hash in known:
@@ -231,6 +231,7 @@ class _ChunkWork:
                 continue
             try:
                 prepared.append((image, content_hash, self._prepare(data)))
+                known.add(content_hash)  # the same content again, a few images on, has its answer with this one
             except ImageError as error:
                 outcomes.append(self._failed(image, content_hash, error))
             self._renew()
@@ -252,6 +253,7 @@ class _ChunkWork:
         if not prepared:
             return []
         probabilities = self.model[1].classify(np.stack([pixels for _, _, pixels in prepared]))
+        self.classified |= {content_hash for _, content_hash, _ in prepared}
         return [
             Outcome(image.image_id, image.product_id, content_hash, probabilities=vector.tolist())
             for (image, content_hash, _), vector in zip(prepared, probabilities, strict=True)

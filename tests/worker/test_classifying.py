@@ -232,6 +232,21 @@ def test_slices_are_few_in_number_and_in_bytes(
     assert len(batches) > 3
 
 
+@pytest.mark.parametrize("slice_images", [32, 1])
+def test_a_content_that_a_chunk_holds_under_several_names_is_classified_once(
+    catalog_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slice_images: int
+) -> None:
+    monkeypatch.setattr(classifying, "SLICE", slice_images)
+    photo = draw_picture(tmp_path / "photos" / "a.png", 1)
+    for name in ("b.png", "c.png"):
+        shutil.copy(photo, photo.with_name(name))
+    draw_picture(tmp_path / "photos" / "d.png", 2)
+    run_id, chunk_id = one_chunk(catalog_engine, tmp_path / "photos")
+    assert classify(catalog_engine, chunk_id) == 4
+    run = run_of(catalog_engine, run_id)
+    assert (run.classified, run.reused) == (2, 2)
+
+
 def test_the_two_models_used_last_are_kept(sqlite_url: str, tmp_path: Path) -> None:
     from catalog.database import open_engine
 

@@ -57,6 +57,7 @@ def enqueue(
     pattern: str | None,
     chunk_size: int,
     progress: Callable[[int, int], None],
+    clock: Clock = current_time,
 ) -> Enqueued:
     """Register the images of these paths as a new run, and put into chunks what is due.
 
@@ -64,6 +65,7 @@ def enqueue(
         kind: of the run: tag or enqueue.
         pattern: of `--sku`.
         progress: called with the images registered so far and those there are.
+        clock: tells each transaction the time.
 
     Raises:
         UsageError: a path, pattern or manifest that is refused; the catalog is as it was.
@@ -72,7 +74,9 @@ def enqueue(
         places = resolve_places(session, paths, pattern=pattern)
     total = survey(places)
     run = NewRun(kind)
-    return enqueue_places(engine, places, run, chunk_size=chunk_size, progress=lambda done: progress(done, total))
+    return enqueue_places(
+        engine, places, run, chunk_size=chunk_size, progress=lambda done: progress(done, total), clock=clock
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sqlalchemy import Engine
 
 from catalog.chunks import ChunkFiller
-from catalog.database import current_time, writing
+from catalog.database import Clock, current_time, writing
 from catalog.model_versions import current_model_version, find_model_version
 from catalog.overviews import Part
 from catalog.registering import BatchCounts, list_sources
@@ -20,7 +20,9 @@ from worker.folders import Skips
 from worker.places import known_places
 
 
-def enqueue_trial(engine: Engine, name: str, *, chunk_size: int, progress: Callable[[int], None]) -> Enqueued:
+def enqueue_trial(
+    engine: Engine, name: str, *, chunk_size: int, progress: Callable[[int], None], clock: Clock = current_time
+) -> Enqueued:
     """A new run of the model version of this name over what it has not seen; the tags stay as they are.
 
     Raises:
@@ -32,7 +34,7 @@ def enqueue_trial(engine: Engine, name: str, *, chunk_size: int, progress: Calla
         current = current_model_version(session)
         if current is not None and current.id == version.id:
             raise UsageError(f"{name} is the current model: `hangtag retag` classifies with it")
-        now = current_time(session)
+        now = clock(session)
         parts = tuple(Part(source.id) for source in list_sources(session))
         run_id = start_run(
             session, kind="retag", paths=[place.shown for place in known_places(session)],
@@ -40,13 +42,13 @@ def enqueue_trial(engine: Engine, name: str, *, chunk_size: int, progress: Calla
         )  # fmt: skip
         filler = ChunkFiller(run_id=run_id, queue="bulk", chunk_size=chunk_size, now=now)
         model_version_id = version.id
-    sums, skips = _queue_all(engine, model_version_id, filler, progress), Skips()
-    counts = close_run(engine, run_id, sums, skips, parts, postponed=0, notes=())
+    sums, skips = _queue_all(engine, model_version_id, filler, progress, clock), Skips()
+    counts = close_run(engine, run_id, sums, skips, parts, postponed=0, notes=(), clock=clock)
     return Enqueued(run_id, counts, skips, parts)
 
 
 def _queue_all(
-    engine: Engine, model_version_id: int, filler: ChunkFiller, progress: Callable[[int], None]
+    engine: Engine, model_version_id: int, filler: ChunkFiller, progress: Callable[[int], None], clock: Clock
 ) -> BatchCounts:
     """Images that are due, and those that the model version has seen; a transaction a batch."""
     sums, last_id = BatchCounts(), 0
@@ -54,7 +56,7 @@ def _queue_all(
         with writing(engine) as session:
             found = queue_images(
                 session, model_version_id=model_version_id, filler=filler, after=last_id, batch=BATCH,
-                now=current_time(session),
+                now=clock(session),
             )  # fmt: skip
         if found is None:
             return sums

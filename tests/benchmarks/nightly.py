@@ -95,10 +95,10 @@ def measure(url: str, images: int) -> None:
         if not sizes and done >= images / 10:
             sizes.append(psutil.Process().memory_info().rss)
 
-    sums = _register_all(walk, filler, note_size)
+    sums = _register_all(walk, filler, note_size, current_time)
     walked_s = time.perf_counter() - started
     vanished = judge_vanished(engine, walk.walked, seen, believe_all=False)
-    outdated, _ = _requeue_outdated(walk, filler, None)
+    outdated, _ = _requeue_outdated(walk, filler, None, current_time)
     sums += BatchCounts(outdated=outdated, unchanged=-outdated)
     asked_s = time.perf_counter() - started
     close_run(engine, run_id, sums, walk.skips, [walk.places[0][0].as_part(1)], postponed=0, notes=())

@@ -1,5 +1,6 @@
 """Enqueueing and classifying without Celery: what tests of the parts have in common."""
 
+from collections import defaultdict
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +16,19 @@ Row = TypeVar("Row", bound=Base)
 
 LIMITS = Limits(max_pixels=20_000_000, max_file_bytes=5_000_000, cpu_s=5, memory_bytes=300_000_000)
 MODELS = Models()  # one interpreter for all tests: ids of model versions are the same in each fresh catalog
+
+
+class ListQueue:
+    """A queue of each name in memory."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, list[int]] = defaultdict(list)
+
+    def depth(self, queue: str) -> int:
+        return len(self.waiting[queue])
+
+    def publish(self, queue: str, chunk_id: int) -> None:
+        self.waiting[queue].append(chunk_id)
 
 
 def enqueue_paths(engine: Engine, *paths: Path, pattern: str | None = None, chunk_size: int = 16) -> Enqueued:

@@ -1,6 +1,5 @@
 """Dispatching: from rows to messages, with a list as the queue and over a real Redis."""
 
-from collections import defaultdict
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,24 +12,11 @@ from catalog.chunks import claim_chunk
 from catalog.database import current_time, reading, writing
 from catalog.models import Chunk, Run
 from tests.worker.pictures import draw_folder
-from tests.worker.service import LIMITS, MODELS, enqueue_paths, images, pending_chunks, run_of
+from tests.worker.service import LIMITS, MODELS, ListQueue, enqueue_paths, images, pending_chunks, run_of
 from worker.app import CeleryQueue, create_app
 from worker.classifying import classify_chunk
 from worker.dispatching import MOST_WAITING, REFILL_BELOW, BrokerUnreachableError, dispatch
 from worker.settings import Settings
-
-
-class ListQueue:
-    """A queue of each name in memory."""
-
-    def __init__(self) -> None:
-        self.waiting: dict[str, list[int]] = defaultdict(list)
-
-    def depth(self, queue: str) -> int:
-        return len(self.waiting[queue])
-
-    def publish(self, queue: str, chunk_id: int) -> None:
-        self.waiting[queue].append(chunk_id)
 
 
 @pytest.fixture

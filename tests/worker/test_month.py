@@ -20,8 +20,9 @@ from tests.worker.tiny_models import LABELS, PARENTS
 
 DAYS = 30
 PRODUCTS = 70  # and two more each day
-OFF = range(12, 16)  # all machines are down, from noon of the first of these days until noon after the last
-MISSED = (13, 14, 15)  # the nights before these days have no run; the one before the 16th is caught up at noon
+OFF = range(12, 15)  # all machines are down, from noon of the first of these days
+BACK = 15  # until the hour of the night after this one's noon
+MISSED = (13, 14, 15)  # the nights before these days have no run
 AWAY = {6: False, 23: True}  # nights without the share; with the empty folder that it is mounted on
 KILLED_AT = {3: 2, 7: 4, 20: 5}  # which look at its clock is a scheduler's last: before its run is there, and after
 CUT_SHORT = (7, 20)  # these nights have a run, and end early
@@ -118,18 +119,18 @@ def let_people_speak(shop: SimulatedShop, day: int) -> None:
 def live_through_night(shop: SimulatedShop, day: int) -> None:
     """Ticks until the next noon; what a night has to do is done at once."""
     begin = shop.moment
-    for hour in TICKS:
+    for hour in TICKS if day != BACK else TICKS[TICKS.index(13) :]:
         shop.moment = begin.replace(minute=30) + timedelta(hours=hour)
         begun = shop.tick(killed_at=KILLED_AT.get(day, 0))
         if not begun and not shop.is_busy():
             continue
-        if day == 2:  # somebody sets the clock back over the hour of the night
-            shop.moment -= timedelta(hours=1)
-            assert shop.tick() == []
         do_night(shop, day)
         check_people(shop)
         if day not in CUT_SHORT:
             check_tags(shop)
+        if day == BACK:  # the clock is set back over the hour of the night; the one before it was missed
+            shop.moment -= timedelta(hours=1, minutes=30)
+            assert shop.tick() == []
 
 
 def do_night(shop: SimulatedShop, day: int) -> None:

@@ -292,7 +292,7 @@ def _derive_again(session: Session, product_ids: Iterable[int], *, now: datetime
         assert model_version_id is not None, "asked so"
         judged[model_version_id].append(product_id)
     for model_version_id, ids in sorted(judged.items()):
-        recompute_tags(session, ids, model_version_id=model_version_id, run_id=None, now=now)
+        recompute_tags(session, ids, model_version_id=model_version_id, run_id=None, by_gone=True, now=now)
 
 
 def _set_human_columns(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -40,7 +40,13 @@ def lock_products(session: Session, product_ids: Iterable[int]) -> list[int]:
 
 
 def recompute_tags(
-    session: Session, product_ids: Iterable[int], *, model_version_id: int, run_id: int | None, now: datetime
+    session: Session,
+    product_ids: Iterable[int],
+    *,
+    model_version_id: int,
+    run_id: int | None,
+    by_gone: bool = False,
+    now: datetime,
 ) -> int:
     """Derive the model's columns of these products from the predictions of their present images, and note the changes.
 
@@ -50,6 +56,9 @@ def recompute_tags(
     or the one whose word its tag is, in this order where two have seen as many. So a chunk that began before a
     promotion never puts an older model's word above a newer one's, and an older word stands until the newer model
     has seen as much.
+
+    Args:
+        by_gone: judge a product that would keep its tag by its images that are gone: what people reject has changed.
 
     Returns how many products show another label than before.
     """
@@ -62,6 +71,10 @@ def recompute_tags(
     chosen = _choose_judges(session, judges, versions)
     label_sets = {judge: load_label_set(session, judge) for judge in versions}
     predictions = _predictions_of(session, chosen)
+    if by_gone:
+        lost = {id_: judge for id_ in ids if id_ not in chosen for judge in _judge_of(stored.get(id_))}
+        predictions |= (by_lost := _predictions_of(session, lost, gone=True))
+        chosen |= {id_: lost[id_] for id_ in by_lost}
     rejected = rejected_labels(session, ids)
     kept = _products_not_looked_at(session, [id_ for id_ in ids if id_ in stored and id_ not in chosen])
     rows = []
@@ -161,7 +174,9 @@ def count_predictions(
     return found
 
 
-def _predictions_of(session: Session, chosen: Mapping[int, int]) -> Mapping[int, list[ImagePrediction]]:
+def _predictions_of(
+    session: Session, chosen: Mapping[int, int], *, gone: bool = False
+) -> dict[int, list[ImagePrediction]]:
     """Product id -> what its judge said of its images, in the order of image ids."""
     products: dict[int, list[int]] = defaultdict(list)
     for product_id, judge in chosen.items():
@@ -169,19 +184,22 @@ def _predictions_of(session: Session, chosen: Mapping[int, int]) -> Mapping[int,
     return {
         product_id: said
         for judge, product_ids in products.items()
-        for product_id, said in read_predictions(session, product_ids, judge).items()
+        for product_id, said in read_predictions(session, product_ids, judge, gone=gone).items()
     }
 
 
 def read_predictions(
-    session: Session, product_ids: Sequence[int], model_version_id: int
+    session: Session, product_ids: Sequence[int], model_version_id: int, *, gone: bool = False
 ) -> dict[int, list[ImagePrediction]]:
-    """Product id -> what a model version said of the product's present images, in the order of image ids."""
+    """Product id -> what a model version said of the product's images, in the order of their ids.
+
+    Of those that are present, or of those that are gone.
+    """
     found: dict[int, list[ImagePrediction]] = defaultdict(list)
     query = (
         select(Image.product_id, Image.id, Prediction.probabilities)
         .join(Prediction, Prediction.content_hash == Image.content_hash)
-        .where(Image.product_id.in_(product_ids), Image.gone_at.is_(None))
+        .where(Image.product_id.in_(product_ids), Image.gone_at.is_not(None) if gone else Image.gone_at.is_(None))
         .where(Prediction.model_version_id == model_version_id)
         .order_by(Image.id)
     )

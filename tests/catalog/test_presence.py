@@ -8,6 +8,7 @@ from sqlalchemy import text
 from catalog import presence
 from catalog.database import reading, writing
 from catalog.models import Image, Run
+from catalog.people import reject_label, undo_word
 from catalog.presence import SeenImages, Vanished, WalkedSource, count_vanished, mark_gone
 from catalog.reports import count_catalog, show_product
 from catalog.run_queries import failures
@@ -87,6 +88,17 @@ def test_a_product_whose_photos_are_all_gone_keeps_its_tag_and_says_so(shop: Sho
         assert failures(session).rows == [], "a broken photo that was deleted is no failure any more"
         figures = count_catalog(session)
         assert (figures["images_gone"], figures["images_failed"], figures["image_failures"]) == (2, 0, {})
+
+
+def test_a_tag_that_is_rejected_is_shown_no_more_though_the_photos_are_gone(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": SURE_BOOT})
+    mark(shop, "b.jpg")
+    with writing(shop.engine) as session:
+        reject_label(session, "a", "Shirt", by="anna", now=later(70))
+    assert (shop.shown("a")["tag"], shop.shown("a")["review"]) == (None, "unsure")
+    with writing(shop.engine) as session:
+        undo_word(session, "a", by="anna", now=later(80))
+    assert (shop.shown("a")["tag"], shop.shown("a")["review"]) == ("Shirt", None)
 
 
 def test_a_photo_under_a_new_name_takes_no_tag_away_in_between(shop: Shop) -> None:

@@ -115,6 +115,27 @@ class PlainShop:
         self.models[model.name] = self.current = model
         self.settle()
 
+    def hear(self, sku: str, word: PlainWord) -> None:
+        """A person says something of a product."""
+        self.words.setdefault(sku, []).append(word)
+        if word.action == "rejected":
+            self._judge_again(sku)
+
+    def take_back(self, sku: str) -> None:
+        """The last word on a product stands no more."""
+        if self.words[sku].pop().action == "rejected":
+            self._judge_again(sku)
+
+    def _judge_again(self, sku: str) -> None:
+        """What people rejected for a product has changed: one without photos is judged by those that it had."""
+        self.settle()
+        photos = [photo for photo in self.photos.values() if photo.sku == sku]
+        said = self.said.get(sku)
+        if said is not None and all(photo.is_gone for photo in photos):
+            model = self.models[said.model]
+            answers = [answer for photo in photos if (answer := self._answer(model, photo.content))]
+            self.said[sku] = judge_product(model, answers, self.rejected(sku))
+
     def settle(self) -> None:
         """Work every product's tag out anew."""
         products: dict[str, list[PlainPhoto]] = {}

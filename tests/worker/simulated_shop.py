@@ -155,15 +155,13 @@ class SimulatedShop:
             [answer] = say_words(session, action, [Word(sku, label)], by=by, now=self.moment)
         assert answer.refusal is None, (action, sku, label, answer)
         if not answer.stood:
-            self.plain.words.setdefault(sku, []).append(PlainWord(action, label, by))
-            self.plain.settle()
+            self.plain.hear(sku, PlainWord(action, label, by))
 
     def undo(self, sku: str, by: str) -> None:
         """The last word on a product is taken back."""
         with writing(self.engine) as session:
             undo_word(session, sku, by=by, now=self.moment)
-        self.plain.words[sku].pop()
-        self.plain.settle()
+        self.plain.take_back(sku)
 
     def tick(self, *, killed_at: int = 0) -> list[int]:
         """Two schedulers tick at once; the ids of the nights that began.

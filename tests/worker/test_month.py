@@ -98,6 +98,12 @@ def live_through_day(shop: SimulatedShop, day: int) -> None:
             shop.shelves.clear_out("share")
         case 27:
             shop.retag_by_hand()
+        case 28:
+            shown = shop.plain.shown()
+            sku = next(sku for sku in shown if shown[sku].are_photos_gone and shown[sku].source == "model")
+            shop.say(REJECTED, sku, shown[sku].tag, "dora")
+            check_tags(shop)
+            shop.undo(sku, "dora")
     if day - 1 not in CUT_SHORT:
         check_tags(shop)
 

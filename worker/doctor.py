@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import Engine
 
 from catalog.chunks import pending_queues
-from catalog.database import current_time, describe, reading
+from catalog.database import Clock, current_time, describe, reading
 from catalog.errors import CatalogError
 from catalog.model_versions import current_model_version
 from catalog.operations import ScheduledRun, count_waiting_images, has_live_lease, newest_scheduled_run
@@ -40,14 +40,14 @@ def examine(
     *,
     ask_broker: Callable[[str], str | None],
     sleep: Callable[[float], None] = time.sleep,
-    now: datetime | None = None,
+    clock: Clock = current_time,
 ) -> Iterator[Check]:
     """Every check in the order in which one needs the other; what cannot be asked is left out.
 
     Args:
         ask_broker: the policy by which the Redis of a URL throws messages away, or None; raises UsageError where it
             does not answer.
-        now: the moment that counts; by default that of the database's clock.
+        clock: tells what counts as now for the nights.
     """
     try:
         engine = settings.open_catalog()
@@ -62,7 +62,7 @@ def examine(
     if workers.ok:
         yield _examine_queue(engine, sleep)
     yield _examine_sources(engine)
-    yield _examine_nightly(engine, settings, now)
+    yield _examine_nightly(engine, settings, clock)
     yield _examine_schedule("training", settings.training, settings)
     engine.dispose()
 
@@ -110,12 +110,12 @@ def _examine_sources(engine: Engine) -> Check:
     return Check("sources", True, f"all {len(places)} are there" if places else "none yet")
 
 
-def _examine_nightly(engine: Engine, settings: Settings, now: datetime | None) -> Check:
+def _examine_nightly(engine: Engine, settings: Settings, clock: Clock) -> Check:
     """The schedule, and what became of its last night: one that ought to have begun long ago is an alarm."""
     schedule = _examine_schedule("nightly", settings.nightly, settings)
     with reading(engine) as session:
         night = newest_scheduled_run(session, schedule=SCHEDULE)
-        moment = now or current_time(session)
+        moment = clock(session)
     if not schedule.ok or night is None:  # without beat there are no nights, and a laptop needs none
         return schedule
     local = (moment - LATE).astimezone(parse_zone(settings.time_zone)).replace(tzinfo=None)

@@ -13,13 +13,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from catalog.database import current_time, reading, writing
+from catalog.database import Clock, current_time, reading, writing
 from catalog.trainings import finish_training, has_training, is_training, start_training, touch_training
 from worker.nightly import latest_slot, parse_schedule, parse_zone
 from worker.processes import start_child
@@ -51,11 +50,11 @@ class Done:
     last_line: str
 
 
-def start_due_training(engine: Engine, settings: Settings, *, now: datetime | None = None) -> DueTraining | None:
+def start_due_training(engine: Engine, settings: Settings, *, clock: Clock = current_time) -> DueTraining | None:
     """The training that is due and has none yet, its row written now; else None.
 
     Args:
-        now: the moment that counts; by default that of the database's clock.
+        clock: tells what counts as now, here and in the row.
 
     Raises:
         UsageError: the settings name no schedule or no time zone.
@@ -64,7 +63,7 @@ def start_due_training(engine: Engine, settings: Settings, *, now: datetime | No
     if schedule is None:
         return None
     with reading(engine) as session:
-        moment = now or current_time(session)
+        moment = clock(session)
         slot = latest_slot(schedule, moment.astimezone(parse_zone(settings.time_zone)).replace(tzinfo=None))
         if slot is None or has_training(session, slot=slot) or is_training(session, now=moment):
             return None

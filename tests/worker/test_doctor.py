@@ -38,7 +38,10 @@ def look(
     settings: Settings, *, policy: str | None = None, now: datetime = MORNING, slept: list[float] | None = None
 ) -> dict[str, Check]:
     sleep = (slept if slept is not None else []).append
-    return {check.name: check for check in examine(settings, ask_broker=lambda _url: policy, sleep=sleep, now=now)}
+    return {
+        check.name: check
+        for check in examine(settings, ask_broker=lambda _url: policy, sleep=sleep, clock=lambda _session: now)
+    }
 
 
 def live(engine: Engine) -> None:
@@ -76,7 +79,7 @@ def test_work_that_nobody_takes_though_workers_live_is_an_alarm(
 def test_work_that_went_on_between_two_looks_is_none(engine: Engine, settings: Settings, tmp_path: Path) -> None:
     enqueue_paths(engine, draw_folder(tmp_path / "photos", 20), chunk_size=16)
     live(engine)
-    checks = examine(settings, ask_broker=lambda _url: None, sleep=lambda _s: classify_all(engine), now=MORNING)
+    checks = examine(settings, ask_broker=lambda _url: None, sleep=lambda _s: classify_all(engine))
     assert {check.name: check.ok for check in checks}["queue"]
 
 

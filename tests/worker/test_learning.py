@@ -21,7 +21,13 @@ from worker.settings import Settings, read_settings
 from worker.tasks import TickTask
 
 SUNDAY = datetime(2026, 1, 11, 5, 0, 30, tzinfo=UTC)
+SLEEP = "import time; time.sleep(60)"
 SETTINGS = Settings(training="0 5 * * 0", time_zone="UTC")
+
+
+def begin(engine: Engine, settings: Settings, moment: datetime) -> DueTraining | None:
+    """What a tick at this moment begins."""
+    return start_due_training(engine, settings, clock=lambda _session: moment)
 
 
 def names(engine: Engine) -> list[str]:
@@ -30,35 +36,35 @@ def names(engine: Engine) -> list[str]:
 
 
 def test_a_training_is_due_once_a_slot_and_caught_up_within_a_day(catalog_engine: Engine) -> None:
-    assert start_due_training(catalog_engine, SETTINGS, now=SUNDAY - timedelta(minutes=1)) is None
-    due = start_due_training(catalog_engine, SETTINGS, now=SUNDAY + timedelta(hours=3))
+    assert begin(catalog_engine, SETTINGS, SUNDAY - timedelta(minutes=1)) is None
+    due = begin(catalog_engine, SETTINGS, SUNDAY + timedelta(hours=3))
     assert due == DueTraining(due.id if due else 0, "taught-2026-01-11-0500")
-    assert start_due_training(catalog_engine, SETTINGS, now=SUNDAY + timedelta(hours=4)) is None
-    assert start_due_training(catalog_engine, SETTINGS, now=SUNDAY + timedelta(days=2)) is None
-    assert start_due_training(catalog_engine, SETTINGS, now=SUNDAY + timedelta(days=7)) is not None
+    assert begin(catalog_engine, SETTINGS, SUNDAY + timedelta(hours=4)) is None
+    assert begin(catalog_engine, SETTINGS, SUNDAY + timedelta(days=2)) is None
+    assert begin(catalog_engine, SETTINGS, SUNDAY + timedelta(days=7)) is not None
     assert names(catalog_engine) == ["taught-2026-01-18-0500", "taught-2026-01-11-0500"]
 
 
 def test_none_begins_while_another_goes_on_or_where_it_is_off(catalog_engine: Engine) -> None:
     hourly = replace(SETTINGS, training="0 * * * *")
-    assert start_due_training(catalog_engine, replace(SETTINGS, training="off"), now=SUNDAY) is None
-    assert start_due_training(catalog_engine, hourly, now=SUNDAY.replace(minute=59, second=40)) is not None
-    assert start_due_training(catalog_engine, hourly, now=SUNDAY.replace(hour=6, second=10)) is None
+    assert begin(catalog_engine, replace(SETTINGS, training="off"), SUNDAY) is None
+    assert begin(catalog_engine, hourly, SUNDAY.replace(minute=59, second=40)) is not None
+    assert begin(catalog_engine, hourly, SUNDAY.replace(hour=6, second=10)) is None
     # The first one fell silent: it was killed.
-    assert start_due_training(catalog_engine, hourly, now=SUNDAY.replace(hour=6, minute=2)) is not None
+    assert begin(catalog_engine, hourly, SUNDAY.replace(hour=6, minute=2)) is not None
     with pytest.raises(UsageError, match="HANGTAG_TRAINING='weekly' is no cron expression"):
-        start_due_training(catalog_engine, replace(SETTINGS, training="weekly"), now=SUNDAY)
+        begin(catalog_engine, replace(SETTINGS, training="weekly"), SUNDAY)
 
 
 def test_two_schedulers_begin_one_training(catalog_engine: Engine) -> None:
     barrier = Barrier(4)
 
-    def begin() -> DueTraining | None:
+    def tick_at_once() -> DueTraining | None:
         barrier.wait()
-        return start_due_training(catalog_engine, SETTINGS, now=SUNDAY)
+        return begin(catalog_engine, SETTINGS, SUNDAY)
 
     with ThreadPoolExecutor(4) as pool:
-        begun = [future.result() for future in [pool.submit(begin) for _ in range(4)]]
+        begun = [future.result() for future in [pool.submit(tick_at_once) for _ in range(4)]]
     assert sum(due is not None for due in begun) == 1
     assert len(names(catalog_engine)) == 1
 
@@ -83,11 +89,11 @@ def test_while_a_command_runs_it_is_said_again_and_again_and_an_error_ends_it(mo
 
     def touch() -> None:
         touched.append(1)
-        started[:] = psutil.Process().children()
+        started[:] = [child for child in psutil.Process().children() if SLEEP in child.cmdline()]
         if len(touched) == 3:
             raise OSError("the database is gone")
 
-    monkeypatch.setattr(learning, "HANGTAG", (sys.executable, "-c", "import time; time.sleep(60)"))
+    monkeypatch.setattr(learning, "HANGTAG", (sys.executable, "-c", SLEEP))
     with pytest.raises(OSError, match="gone"):
         run_command((), touch, touch_s=0.1)
     (process,) = started

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
+from catalog.database import open_engine
 from tests.worker.command_line import CommandLine
 
 
@@ -31,3 +33,12 @@ def new_command_line(tmp_path: Path) -> Iterator[Callable[..., CommandLine]]:
 def command_line(new_command_line: Callable[..., CommandLine]) -> CommandLine:
     """`hangtag` over a home of its own, without any setting of a cluster."""
     return new_command_line()
+
+
+@pytest.fixture
+def two_engines(catalog_url: str) -> Iterator[tuple[Engine, Engine]]:
+    """Two connections to one catalog, as two machines have them."""
+    engines = open_engine(catalog_url), open_engine(catalog_url)
+    yield engines
+    for engine in engines:
+        engine.dispose()

@@ -4,7 +4,7 @@ After each night that came to its end every product's tag is what plain rules sa
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select, text
 
-from catalog.database import open_engine, reading
+from catalog.database import reading
 from catalog.models import Run
 from catalog.people import CONFIRMED, CORRECTED, REJECTED
 from tests.worker.simulated_shop import SimulatedShop
@@ -29,15 +29,6 @@ CUT_SHORT = (7, 20)  # these nights have a run, and end early
 CALM = (8, 21)  # so that the night after does what is left, and nothing else
 TICKS = (0, 6, 11, 12, 13, 14, 15, 20)  # hours after half past noon, UTC: 02:30 in Berlin is among them
 SPEAKING = (1, 2, 5, 6, 10, 11, 16, 17, 19, 22, 24, 26, 28)
-
-
-@pytest.fixture
-def two_engines(catalog_url: str) -> Iterator[tuple[Engine, Engine]]:
-    """Two connections to one catalog, as two machines have them."""
-    engines = open_engine(catalog_url), open_engine(catalog_url)
-    yield engines
-    for engine in engines:
-        engine.dispose()
 
 
 # Some 10 s, and more where the machine is busy.

@@ -1,6 +1,5 @@
 """The nightly run: when it is due, that it is started once, and what a retag covers."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,7 +9,7 @@ from threading import Barrier
 import pytest
 from sqlalchemy import Engine, select
 
-from catalog.database import current_time, open_engine, reading, writing
+from catalog.database import current_time, reading, writing
 from catalog.model_versions import LabelEntry, import_model_version, promote
 from catalog.models import Run
 from tests.worker.pictures import draw_folder, draw_picture
@@ -71,15 +70,6 @@ def nightly_runs(engine: Engine) -> list[Run]:
 
 
 EVERY_DAY = Settings(nightly="* * * * *", time_zone="Europe/Berlin", chunk_size=16)
-
-
-@pytest.fixture
-def two_engines(catalog_url: str) -> Iterator[tuple[Engine, Engine]]:
-    """Two connections to one catalog, as two machines have them."""
-    engines = open_engine(catalog_url), open_engine(catalog_url)
-    yield engines
-    for engine in engines:
-        engine.dispose()
 
 
 def test_two_schedulers_start_one_run(two_engines: tuple[Engine, Engine], tmp_path: Path) -> None:

@@ -178,14 +178,23 @@ def write_bundle(bundle: Bundle, folder: Path, *, backbone: bytes | None = None)
         raise BundleError(f"{folder.resolve()} cannot be written: {error.strerror}") from None
 
 
-def shipped_folder() -> Path:
-    """Where the bundle that comes with the package lies."""
-    return Path(__file__).parent / "bundles" / "default"
+def shipped_folder(name: str = "default") -> Path:
+    """Where the bundle that comes with the package, or another one of those that do, lies."""
+    return Path(__file__).parent / "bundles" / name
 
 
 def shipped_bundle() -> Bundle:
-    """The bundle that comes with the package."""
+    """The bundle that comes with the package, and tags where nobody chose another one."""
     return read_bundle(shipped_folder())
+
+
+def open_bundle(given: Path) -> Bundle:
+    """The bundle in the folder `given`, or of this name among those that come with the package.
+
+    Raises BundleError where neither is a good one.
+    """
+    is_name = not given.exists() and given.name == str(given) and shipped_folder(given.name).is_dir()
+    return read_bundle(shipped_folder(given.name) if is_name else given)
 
 
 class _Reader:

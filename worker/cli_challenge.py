@@ -25,12 +25,12 @@ MOST_CONTRADICTED = 0.5
 def challenge(settings: Settings, bundle: Path, promoting: bool, imported: bool, by: str | None, as_json: bool) -> None:
     """Say whether a bundle is better than the current model, on the fifth of people's products that no net learnt."""
     from catalog.cli_people import login_name
-    from training.bundle import read_bundle
+    from training.bundle import open_bundle
     from worker.challenging import challenge as measure
     from worker.challenging import import_challenger, promote_challenger
     from worker.cli_tag import progress_bar
 
-    loaded = read_bundle(bundle)
+    loaded = open_bundle(bundle)
     who = by or (login_name() if promoting else "")
     engine = settings.open_catalog()
     with progress_bar("measuring") as show:

@@ -58,13 +58,16 @@ def show_model(settings: Settings, *, name: str | None, form: Form) -> None:
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.pass_obj
 def import_model(settings: Settings, bundle: Path) -> None:
-    """Store a bundle (a folder with manifest.json and model.tflite) in the catalog; it is not promoted."""
+    """Store a bundle in the catalog; it is not promoted.
+
+    BUNDLE is a folder with manifest.json and model.tflite, or the name of one that comes with hangtag: fashion-mnist.
+    """
     from catalog.database import current_time, writing
-    from training.bundle import read_bundle
+    from training.bundle import open_bundle
     from training.classifier import Classifier
     from worker.models import import_bundle
 
-    loaded = read_bundle(bundle)
+    loaded = open_bundle(bundle)
     Classifier(loaded)  # an artifact that does not run is refused here, not by a worker at night
     with writing(settings.open_catalog()) as session:
         import_bundle(session, loaded, now=current_time(session))
@@ -250,10 +253,10 @@ def evaluate(
 
 def _bundle(settings: Settings, folder: Path | None) -> "Bundle":
     """The bundle of --bundle, or of the catalog's current model, or the shipped one where no catalog is."""
-    from training.bundle import read_bundle, shipped_bundle
+    from training.bundle import open_bundle, shipped_bundle
 
     if folder is not None:
-        return read_bundle(folder)
+        return open_bundle(folder)
     if settings.is_local and not (settings.home / "catalog.db").exists():
         return shipped_bundle()
     from catalog.database import reading

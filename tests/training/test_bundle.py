@@ -14,6 +14,7 @@ from training.bundle import (
     Label,
     Manifest,
     Parent,
+    open_bundle,
     pack_bundle,
     parse_bundle,
     read_bundle,
@@ -21,6 +22,7 @@ from training.bundle import (
     write_bundle,
 )
 from training.classifier import Classifier
+from training.data_sets import FASHION_MNIST_LABELS
 from training.image_batches import PREPROCESSING
 from training.mixture import MIXTURE_LABELS
 from training.shipped import SPEC
@@ -181,6 +183,31 @@ def test_what_is_no_bundle_is_refused_with_its_folder(bundle: Bundle, tmp_path: 
     (tmp_path / "b" / "model.tflite").write_bytes(ARTIFACT)
     with pytest.raises(BundleError, match="not UTF-8"):
         read_bundle(tmp_path / "b")
+
+
+def test_a_bundle_of_the_package_goes_by_its_name_and_a_folder_goes_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    second = open_bundle(Path("fashion-mnist"))
+    assert [(label.name, label.parent) for label in second.manifest.labels] == list(FASHION_MNIST_LABELS)
+    assert open_bundle(Path("default")).sha256 == shipped_bundle().sha256
+    for given in ("fashion-mnist/", "./fashion-mnist"):
+        assert open_bundle(Path(given)).sha256 == second.sha256
+    for given in ("nothing", "elsewhere/fashion-mnist", "../bundles", "."):
+        with pytest.raises(BundleError, match="is not a bundle"):
+            open_bundle(Path(given))
+
+    write_bundle(pack_bundle(MANIFEST, ARTIFACT), tmp_path / "fashion-mnist")
+    assert open_bundle(Path("fashion-mnist")).manifest.name == "shop-7"
+
+
+def test_the_second_bundle_is_of_a_net_that_is_right_on_fashion_mnist() -> None:
+    metrics = open_bundle(Path("fashion-mnist")).manifest.metrics
+    test = metrics["test"]
+    assert isinstance(test, dict)
+    assert test["images"] == 10_000
+    assert test["accuracy"] >= 0.93
 
 
 def test_the_shipped_bundle_is_the_one_the_recipe_makes() -> None:

@@ -72,6 +72,18 @@ def test_another_bundle_of_a_known_name_and_a_net_that_does_not_run_are_refused(
     assert [row["name"] for row in command_line.rows("models", "list")] == ["mine"]
 
 
+def test_the_packages_second_bundle_is_imported_by_its_name_and_used(command_line: CommandLine, tmp_path: Path) -> None:
+    assert command_line.tag(draw_folder(tmp_path / "photos", 4))["images"] == 4
+    done = command_line.run("models", "import", "fashion-mnist", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (name,) = (row["name"] for row in command_line.rows("models", "list") if not row["current"])
+    assert f"`hangtag models promote {name}` makes it current" in done.stderr
+    done = command_line.run("retag", "--model", name, "--json")
+    assert json.loads(done.stdout)["failed"] == 0, done.stderr
+    assert command_line.run("models", "promote", name, "--by", "anna").returncode == 0
+    assert {row["model"] for row in command_line.rows("find") if row["source"] == "model"} <= {name}
+
+
 def test_evaluate_gives_one_object_without_a_catalog(command_line: CommandLine, tmp_path: Path) -> None:
     draw_folder(tmp_path / "photos", 2)
     labels = [label.name for label in shipped_bundle().manifest.labels][:2]

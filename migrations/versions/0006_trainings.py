@@ -24,8 +24,8 @@ def upgrade() -> None:
         sa.Column("finished_at", MOMENT, nullable=True),
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("note", sa.Text(), nullable=True),
-        sa.CheckConstraint("outcome IN ('promoted', 'kept', 'failed')", name="ck_training_outcome"),
-        sa.CheckConstraint("(outcome IS NULL) = (finished_at IS NULL)", name="ck_training_outcome_when_finished"),
+        sa.CheckConstraint("outcome IN ('promoted', 'kept', 'failed')", name=op.f("ck_training_outcome")),
+        sa.CheckConstraint("(outcome IS NULL) = (finished_at IS NULL)", name=op.f("ck_training_outcome_when_finished")),
         sa.PrimaryKeyConstraint("id", name="pk_training"),
         sa.UniqueConstraint("slot", name="uq_training_slot"),
     )

@@ -2,15 +2,18 @@
 
 import csv
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from catalog.database import open_engine
 from tests.training.shop import KINDS, draw_photo, write_start
 from tests.worker.command_line import CommandLine
 from tests.worker.rivals import EPOCHS, make_guesser
-from tests.worker.test_learning import tick
 from training.bundle import write_bundle
+from worker.learning import start_due_training, train_and_challenge
+from worker.settings import read_settings
 from worker.teaching import is_held_out
 
 PRODUCTS = 100  # of each kind; a fifth of all is 60
@@ -108,24 +111,34 @@ def test_corrections_become_a_challenger_that_is_measured_and_promoted(shop: Com
 def test_a_scheduled_training_promotes_what_is_better_and_keeps_what_is_not(
     shop: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop.settings |= {"TRAINING": "* * * * *", "TRAINING_MINUTES": "0.1", "TIME_ZONE": "UTC"}
-    tick(shop, monkeypatch)
+    shop.settings |= {"TRAINING": "0 5 * * 0", "TRAINING_MINUTES": "0.1", "TIME_ZONE": "UTC"}
+    train_at(shop, datetime(2026, 1, 11, 5, 1, tzinfo=UTC), monkeypatch)
 
     (row,) = shop.rows("models", "trainings")
     assert (row["state"], row["note"]) == ("promoted", None)
-    assert current_model(shop) == row["challenger"]
+    assert current_model(shop) == row["challenger"] == "taught-2026-01-11-0500"
     assert shop.ask("SELECT promoted_by FROM promotion ORDER BY id DESC LIMIT 1") == [("hangtag",)]
     folder = shop.home / "trainings"
     assert sorted(path.name for path in folder.iterdir()) == sorted(
         row["challenger"] + suffix for suffix in ("", ".html", ".labels.csv", ".held-out.csv")
     )
-    shop.tell("UPDATE training SET slot = '2026-01-01T05:00'")
-    tick(shop, monkeypatch)
 
+    train_at(shop, datetime(2026, 1, 18, 5, 1, tzinfo=UTC), monkeypatch)
     newest, _ = shop.rows("models", "trainings")
-    assert newest["state"] == "kept"
+    assert newest["state"] == "kept", newest["note"]
     assert "it is right by " in newest["note"]
     assert current_model(shop) == row["challenger"]
+
+
+def train_at(line: CommandLine, moment: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a worker does at a tick at this moment, in this process."""
+    for name, value in line.environment.items():
+        monkeypatch.setenv(name, value)
+    settings, engine = read_settings(line.environment), open_engine(line.catalog_url)
+    due = start_due_training(engine, settings, clock=lambda _session: moment)
+    assert due is not None
+    train_and_challenge(engine, settings, due)
+    engine.dispose()
 
 
 def test_resumed_it_learns_from_the_list_that_is_there(shop: CommandLine, tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import json
 import logging
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from catalog.database import Clock, current_time, reading, writing
 from catalog.trainings import finish_training, has_training, is_training, start_training, touch_training
 from worker.nightly import latest_slot, parse_schedule, parse_zone
-from worker.processes import start_child
+from worker.processes import HANGTAG, start_child
 from worker.settings import Settings, make_folder
 
 log = logging.getLogger(__name__)
@@ -30,7 +29,6 @@ BY = "hangtag"  # who promotes
 FOLDER = "trainings"  # in the home; it holds the newest bundle with its lists and report
 PREFIX = "taught-"
 TOUCH_S = 5.0
-HANGTAG = (sys.executable, "-P", "-m", "worker")  # -P: a shop's own catalog/ in the current folder is none of ours
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import IO
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+# One of our commands. -P: the current folder is not put on the path, where a shop's own `catalog/` would shadow ours.
+HANGTAG = (sys.executable, "-P", "-m", "worker")
 
 
 def die_with_parent() -> None:

@@ -6,7 +6,6 @@ The same chunks, messages and rows as a cluster's; what is local is only who sta
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -27,7 +26,7 @@ from worker.dispatching import BrokerUnreachableError, dispatch
 from worker.enqueueing import Enqueued
 from worker.errors import WRONG_USAGE, UsageError
 from worker.home import HomeLock
-from worker.processes import start_child
+from worker.processes import HANGTAG, start_child
 from worker.redis_server import embedded_redis
 from worker.settings import Settings, make_folder
 
@@ -155,8 +154,7 @@ class Crew:
             self._exits.callback(self._end_worker)
             make_folder(self._settings.home)
             self._log.write_bytes(b"")
-        # -P: the current folder is not put on the path, where a shop's own `catalog/` would shadow ours.
-        command = [sys.executable, "-P", "-m", "worker", "worker", "--name", self._name]
+        command = [*HANGTAG, "worker", "--name", self._name]
         environment = {
             **os.environ,
             "HANGTAG_REDIS_URL": self._broker_url,

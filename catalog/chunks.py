@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
+from typing import Any
 
-from sqlalchemy import CursorResult, Update, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, CursorResult, Select, Update, insert, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from catalog.models import Chunk, Image, Prediction, Run, Source
@@ -46,6 +47,7 @@ class Lease:
     attempt: int
     rank: int = Rank.NEW
     again: bool = False  # what the model has seen is classified all the same
+    age_s: float = 0.0  # of the chunk, when it was claimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,26 +111,31 @@ def _fill_up(session: Session, chunk_id: int, count: int) -> bool:
 def claim_chunk(session: Session, chunk_id: int, *, lease_s: float, now: datetime) -> Lease | None:
     """Take a pending chunk; None if it is leased, done or not there: a message is only a wake-up.
 
-    None too where its run is past its deadline.
+    None too where it waits until later, and where its run is past its deadline.
     """
     token = secrets.token_hex(16)
     overdue = select(Run.id).where(Run.id == Chunk.run_id, Run.deadline_at <= now).exists()
     statement = (
         update(Chunk)
-        .where(Chunk.id == chunk_id, Chunk.state == "pending", ~overdue)
+        .where(Chunk.id == chunk_id, Chunk.state == "pending", _is_ready(now), ~overdue)
         .values(
             state="leased",
             token=token,
             attempts=Chunk.attempts + 1,
             lease_expires_at=now + timedelta(seconds=lease_s),
         )
-        .returning(Chunk.run_id, Chunk.attempts, Chunk.rank)
+        .returning(Chunk.run_id, Chunk.attempts, Chunk.rank, Chunk.created_at)
     )
     row = session.execute(statement).one_or_none()
     if row is None:
         return None
     run = session.execute(select(Run.model_version_id, Run.again).where(Run.id == row.run_id)).one()
-    return Lease(chunk_id, row.run_id, run.model_version_id, token, row.attempts, row.rank, run.again)
+    age_s = (now - row.created_at).total_seconds()
+    return Lease(chunk_id, row.run_id, run.model_version_id, token, row.attempts, row.rank, run.again, age_s)
+
+
+def _is_ready(now: datetime) -> ColumnElement[bool]:
+    return or_(Chunk.ready_at.is_(None), Chunk.ready_at <= now)
 
 
 def hold_lease(session: Session, lease: Lease, *, lease_s: float, now: datetime, images_written: bool = False) -> None:
@@ -160,6 +167,27 @@ def finish_chunk(session: Session, lease: Lease) -> None:
         raise LeaseLostError(f"chunk {lease.chunk_id}")
 
 
+def give_back(session: Session, lease: Lease, *, ready_at: datetime) -> None:
+    """Make a chunk pending again from `ready_at` on, for a worker that stops or cannot go on now.
+
+    It did not die: the attempt does not count.
+
+    Raises:
+        LeaseLostError: the chunk has another token now.
+    """
+    statement = (
+        update(Chunk)
+        .where(Chunk.id == lease.chunk_id, Chunk.token == lease.token)
+        .values(**_pending_again(ready_at), attempts=Chunk.attempts - 1)
+    )
+    if changed_rows(session, statement) == 0:
+        raise LeaseLostError(f"chunk {lease.chunk_id}")
+
+
+def _pending_again(ready_at: datetime) -> dict[str, Any]:
+    return {"state": "pending", "token": None, "lease_expires_at": None, "published_at": None, "ready_at": ready_at}
+
+
 def waiting_images(session: Session, chunk_id: int) -> list[WaitingImage]:
     """The images that a chunk still has to do, in the order they were registered."""
     rows = session.execute(
@@ -189,14 +217,12 @@ def release_expired_leases(session: Session, *, now: datetime) -> int:
     """
     expired = select(Chunk.id).where(Chunk.state == "leased", Chunk.lease_expires_at < now)
     statement = (
-        update(Chunk)
-        .where(Chunk.id.in_(expired.with_for_update(skip_locked=True)))
-        .values(state="pending", token=None, lease_expires_at=None, published_at=None)
+        update(Chunk).where(Chunk.id.in_(expired.with_for_update(skip_locked=True))).values(**_pending_again(now))
     )
     return changed_rows(session, statement)
 
 
-def release_all_leases(session: Session, *, on_purpose: bool = False) -> int:
+def release_all_leases(session: Session, *, now: datetime, on_purpose: bool = False) -> int:
     """Make every leased chunk pending again: for a caller who knows that no worker lives; how many there were.
 
     Args:
@@ -205,15 +231,40 @@ def release_all_leases(session: Session, *, on_purpose: bool = False) -> int:
     statement = (
         update(Chunk)
         .where(Chunk.state == "leased")
-        .values(
-            state="pending",
-            token=None,
-            lease_expires_at=None,
-            published_at=None,
-            attempts=Chunk.attempts - 1 if on_purpose else Chunk.attempts,
-        )
+        .values(**_pending_again(now), attempts=Chunk.attempts - 1 if on_purpose else Chunk.attempts)
     )
     return changed_rows(session, statement)
+
+
+def take_returned(session: Session, *, count: int, now: datetime) -> list[int]:
+    """Up to `count` pending chunks that a worker lost or gave back, to publish, marked as published.
+
+    They go before all others, whatever waits: somebody waited for them already, and a killed worker's images are
+    late by its lease.
+    """
+    query = _returned(now).order_by(Chunk.ready_at, Chunk.id).limit(count)
+    ids = session.scalars(query).all()
+    _mark_published(session, ids, now)
+    return list(ids)
+
+
+def has_returned(session: Session, *, now: datetime) -> bool:
+    """Whether `take_returned` would find one; asked first because it only reads."""
+    return session.scalar(_returned(now).limit(1)) is not None
+
+
+def _returned(now: datetime) -> Select[int]:
+    return select(Chunk.id).where(Chunk.state == "pending", Chunk.published_at.is_(None), Chunk.ready_at <= now)
+
+
+def mark_unpublished(session: Session, chunk_ids: Sequence[int]) -> None:
+    """Say that these chunks have no message after all."""
+    session.execute(update(Chunk).where(Chunk.id.in_(chunk_ids), Chunk.state == "pending").values(published_at=None))
+
+
+def _mark_published(session: Session, ids: Sequence[int], now: datetime) -> None:
+    if ids:
+        session.execute(update(Chunk).where(Chunk.id.in_(ids)).values(published_at=now))
 
 
 def take_unpublished(session: Session, *, queue: str, count: int, republish_all: bool, now: datetime) -> list[int]:
@@ -231,14 +282,13 @@ def take_unpublished(session: Session, *, queue: str, count: int, republish_all:
     ids = session.scalars(
         select(Chunk.id)
         .join(Run, Run.id == Chunk.run_id)
-        .where(Chunk.state == "pending", Chunk.queue == queue, wanted)
+        .where(Chunk.state == "pending", Chunk.queue == queue, wanted, _is_ready(now))
         .where(or_(Chunk.rank == Rank.NEW, Run.state != "enqueueing", Run.touched_at < silent_since))
         # Newest run first: somebody waits for it, while the rest of a large old one can wait a little longer.
         .order_by(Chunk.run_id.desc(), Chunk.rank, Chunk.published_at.asc().nulls_first(), Chunk.id)
         .limit(count)
     ).all()
-    if ids:
-        session.execute(update(Chunk).where(Chunk.id.in_(ids)).values(published_at=now))
+    _mark_published(session, ids, now)
     return list(ids)
 
 

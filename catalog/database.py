@@ -115,18 +115,22 @@ def writing(engine: Engine) -> Iterator[Session]:
 
 @contextmanager
 def clear_errors(engine: Engine) -> Iterator[None]:
-    """Say in one line that the database is away; every other error stays what it is."""
+    """Say in one line that the database is away or full; every other error stays what it is."""
     try:
         yield
     except DBAPIError as error:
-        if not is_unreachable(error):
+        if is_unreachable(error):
+            trouble = "cannot be reached"
+        elif is_unable(error):
+            trouble = "cannot work now"
+        else:
             raise
         reason = str(error.orig).strip().splitlines()[0]
-        raise DatabaseUnreachableError(f"the catalog at {describe(engine)} cannot be reached: {reason}") from error
+        raise DatabaseUnreachableError(f"the catalog at {describe(engine)} {trouble}: {reason}") from error
 
 
 class DatabaseUnreachableError(CatalogError):
-    """The database does not answer; what was under way was not committed."""
+    """The database does not answer, or cannot do now what was asked; what was under way was not committed."""
 
 
 def is_unreachable(error: DBAPIError) -> bool:
@@ -134,6 +138,24 @@ def is_unreachable(error: DBAPIError) -> bool:
     if error.connection_invalidated:
         return True
     return error.statement is None or "unable to open database" in str(error.orig)
+
+
+# By PostgreSQL's classes of SQLSTATE (appendix A of its manual): connection, resources (a full disk, memory, too many
+# connections), an operator's intervention, system errors; a transaction of others that went first; and a server that
+# only reads, as a standby does until it is promoted.
+UNABLE_STATES = ("08", "53", "57", "58", "40", "25006")
+UNABLE_CODES = {
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL,
+}  # fmt: skip
+
+
+def is_unable(error: DBAPIError) -> bool:
+    """Whether the database could not do what was asked, and may do it later: nothing that was asked is wrong."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in UNABLE_CODES
+    return str(getattr(error.orig, "sqlstate", None) or "").startswith(UNABLE_STATES)
 
 
 def describe(engine: Engine) -> str:

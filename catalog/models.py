@@ -152,6 +152,7 @@ class Chunk(Base):
     token: Mapped[str | None]  # fencing token: a writer shows it, a new claim replaces it
     lease_expires_at: Mapped[datetime | None]
     published_at: Mapped[datetime | None]
+    ready_at: Mapped[datetime | None]  # set when a worker gave it back or lost it: from then on another may take it
     created_at: Mapped[datetime]
     rank: Mapped[int] = mapped_column(default=0, server_default="0")  # catalog.chunks.Rank: what a run does first
 

@@ -6,13 +6,14 @@ first on the path, where a shop's own `catalog/` would shadow ours.
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from mmap import mmap
 from typing import Any
 
 from celery import Celery, bootsteps
 from celery.exceptions import SecurityWarning
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging, worker_process_init, worker_shutting_down
 from celery.worker import state
 from kombu import Queue as KombuQueue
 from kombu.exceptions import OperationalError
@@ -22,22 +23,27 @@ from sqlalchemy.exc import SQLAlchemyError
 from catalog.database import current_time, writing
 from catalog.errors import CatalogError
 from catalog.workers import note_alive, note_stopped
-from worker.dispatching import BrokerUnreachableError, dispatch
+from worker.dispatching import RETURNED, BrokerUnreachableError, dispatch
 from worker.processes import die_with_parent
 from worker.settings import Settings
 from worker.tasks import ChunkTask, TickTask
 
 log = logging.getLogger(__name__)
 
-QUEUES = ("fresh", "bulk")  # in this order: what somebody waits for goes before the night's backlog
+# In this order: what a dead worker held, then what somebody waits for, then the night's backlog.
+QUEUES = (RETURNED, "fresh", "bulk")
 CONNECT_S = 5
 TICK_S = 0.5  # an expired lease is seen, and an empty queue filled, this soon; an idle tick reads two rows
 HEARTBEAT_TICKS = 10
 STALLED_TICKS = 6  # a message is taken within milliseconds of its coming to a worker with nothing to do
 
 
-def create_app(settings: Settings, *, broker_url: str) -> Celery:
-    """The app, with its task registered; nothing is connected yet."""
+def create_app(settings: Settings, *, broker_url: str, is_stopping: Callable[[], bool] = lambda: False) -> Celery:
+    """The app, with its tasks registered; nothing is connected yet.
+
+    Args:
+        is_stopping: asked by tasks that run whether the worker is to end.
+    """
     app = Celery("hangtag", broker=broker_url, set_as_current=False)
     app.conf.update(
         task_ignore_result=True,  # the database holds what came of it
@@ -46,7 +52,7 @@ def create_app(settings: Settings, *, broker_url: str) -> Celery:
         task_acks_late=False,  # a message is a wake-up: the lease alone recovers
         task_create_missing_queues=False,
         task_queues=[KombuQueue(name, routing_key=name) for name in QUEUES],
-        task_default_queue=QUEUES[0],
+        task_default_queue="fresh",
         worker_prefetch_multiplier=1,  # more would hold bulk messages back from idle workers, and fresh ones behind
         worker_hijack_root_logger=False,
         worker_max_tasks_per_child=2000,  # half a million images: whatever a decoder leaks ends with its process
@@ -61,11 +67,11 @@ def create_app(settings: Settings, *, broker_url: str) -> Celery:
         # One lost connection must not let a task that runs be started a second time beside itself.
         worker_cancel_long_running_tasks_on_connection_loss=False,
     )
-    app.register_task(ChunkTask(settings))
+    app.register_task(ChunkTask(settings, is_stopping=is_stopping))
     app.register_task(TickTask(settings))
     # A tick that no worker took within its minute is dropped: a worker that was down wakes to one, not to a pile.
     app.conf.beat_schedule = {
-        "tick": {"task": TickTask.name, "schedule": 60.0, "options": {"queue": QUEUES[0], "expires": 60}}
+        "tick": {"task": TickTask.name, "schedule": 60.0, "options": {"queue": "fresh", "expires": 60}}
     }
     return app
 
@@ -181,11 +187,13 @@ def run_worker(settings: Settings, *, broker_url: str, name: str, processes: int
     """Run a worker in this process until it is told to stop; its exit code."""
     # Celery warns root, for whoever writes into the queue could run code through pickle; ours takes JSON alone.
     warnings.filterwarnings("ignore", category=SecurityWarning)
-    app = create_app(settings, broker_url=broker_url)
+    stop_flag = mmap(-1, 1)  # shared with the children, which hear no signal: they are forked after this
+    app = create_app(settings, broker_url=broker_url, is_stopping=lambda: stop_flag[0] != 0)
     app.hangtag_settings = settings
     app.steps["consumer"].add(DispatchStep)
     setup_logging.connect(_setup_logging(settings), weak=False)
     worker_process_init.connect(_start_child, weak=False)
+    worker_shutting_down.connect(_raise_flag(stop_flag), weak=False)
     worker = app.Worker(
         hostname=name,
         concurrency=processes,
@@ -206,6 +214,13 @@ def run_beat(settings: Settings, *, broker_url: str) -> None:
     setup_logging.connect(_setup_logging(settings), weak=False)
     app = create_app(settings, broker_url=broker_url)
     app.Beat(scheduler_cls="celery.beat:Scheduler", loglevel=settings.log_level, quiet=True).run()
+
+
+def _raise_flag(flag: mmap) -> Any:  # noqa: ANN401
+    def stop(**_kwargs: object) -> None:
+        flag[0] = 1
+
+    return stop
 
 
 def _start_child(**_kwargs: object) -> None:

@@ -7,7 +7,8 @@ reaches another image: every image of the chunk ends predicted or failed.
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +21,7 @@ from catalog.chunks import (
     LeaseLostError,
     WaitingImage,
     claim_chunk,
+    give_back,
     hold_lease,
     known_contents,
     waiting_images,
@@ -33,13 +35,18 @@ from training.bundle import Bundle
 from training.classifier import Classifier
 from training.preprocessing import ImageError, prepare_photo
 from worker.careful import prepare_in_child
-from worker.models import load_bundle
-from worker.photos import hash_content, read_photo
+from worker.classifiers import Models
+from worker.patience import Answer, ask_until_answered
+from worker.photos import SOURCE_MISSING, hash_content, read_photo
 
 log = logging.getLogger(__name__)
 
 SLICE = 32  # images read and classified together: LiteRT gains nothing from larger batches
 SLICE_BYTES = 16_000_000  # and their files, all in memory at once: a worker stays under 150 MB
+# A chunk whose photos are on a share that is away rests half as long as it has waited, within these bounds.
+LEAST_REST_S = 5.0
+MOST_REST_S = 60.0
+MOST_AWAY_S = 24 * 3600  # what is away for a day is no cable pulled out: its images fail, and are tried again later
 WRITE_EVERY_S = 2.0  # a write renews the lease, and is the progress that a bar shows; one costs some 30 ms
 
 
@@ -53,23 +60,6 @@ class Limits:
     memory_bytes: int
 
 
-class Models:
-    """The classifiers of a worker process, loaded from the catalog on first use; the two used last are kept."""
-
-    def __init__(self) -> None:
-        self._loaded: dict[int, tuple[Bundle, Classifier]] = {}
-
-    def load(self, engine: Engine, model_version_id: int) -> tuple[Bundle, Classifier]:
-        """Bundle and classifier of a model version."""
-        if model_version_id not in self._loaded:
-            with reading(engine) as session:
-                bundle = load_bundle(session, model_version_id)
-            while len(self._loaded) > 1:
-                del self._loaded[next(iter(self._loaded))]
-            self._loaded[model_version_id] = (bundle, Classifier(bundle))
-        return self._loaded[model_version_id]
-
-
 def classify_chunk(
     chunk_id: int,
     *,
@@ -78,85 +68,105 @@ def classify_chunk(
     limits: Limits,
     lease_s: float,
     progress: Callable[[], None] = lambda: None,
-    before_write: Callable[[], None] = lambda: None,
+    before_wait: Callable[[], None] = lambda: None,
+    is_stopping: Callable[[], bool] = lambda: False,
     clock: Clock = current_time,
 ) -> int:
     """Do what a chunk still has to do; how many of its images were written.
 
-    Returns 0 where there was nothing to claim, or the lease went to another worker.
+    Returns 0 where there was nothing to claim, or the lease went to another worker. While the database is away or
+    full it waits. Images whose source is away, and all that are left when the process stops, go back.
 
     Args:
-        progress: called whenever the lease was taken or renewed: from then on `lease_s` without another call
-            mean that an image hangs.
-        before_write: called before outcomes are written. That may wait long, while all tags are derived again, and
-            `progress` is called when it is over.
+        progress: called whenever the database answered: from then on `lease_s` without another call mean that an
+            image hangs.
+        before_wait: called before outcomes are written, and before each wait for the database. The first may wait
+            long too, while all tags are derived again; `progress` is called when it is over.
+        is_stopping: whether this process is to end: the image at hand is finished.
         clock: tells each transaction the time.
+
+    Raises:
+        DatabaseUnreachableError: it is away, and the process stops.
     """
-    with writing(engine) as session:
-        lease = claim_chunk(session, chunk_id, lease_s=lease_s, now=clock(session))
-        if lease is None:
-            log.debug("chunk %s: nothing to claim", chunk_id)
-            return 0
-        progress()
-        images = waiting_images(session, chunk_id)
-        labels = load_label_set(session, lease.model_version_id)
+
+    def claim() -> tuple[Lease, list[WaitingImage], LabelSet] | None:
+        with writing(engine) as session:
+            lease = claim_chunk(session, chunk_id, lease_s=lease_s, now=clock(session))
+            if lease is None:
+                return None
+            return lease, waiting_images(session, chunk_id), load_label_set(session, lease.model_version_id)
+
+    claimed = None
+    if not is_stopping():
+        claimed = ask_until_answered(claim, before_wait=before_wait, is_stopping=is_stopping)
+    if claimed is None:
+        log.debug("chunk %s: nothing to claim", chunk_id)
+        return 0
+    progress()
+    lease, images, labels = claimed
+    work = _ChunkWork(
+        engine=engine, lease=lease, labels=labels, models=models, limits=limits, lease_s=lease_s,
+        progress=progress, before_wait=before_wait, is_stopping=is_stopping, clock=clock,
+    )  # fmt: skip
     try:
-        return _ChunkWork(engine, lease, labels, models, limits, lease_s, progress, before_write, clock).run(images)
+        return work.run(images)
     except LeaseLostError:
         log.warning("chunk %s: the lease was lost, another worker does the rest", chunk_id)
         return 0
 
 
+@dataclass(kw_only=True)
 class _ChunkWork:
     """One chunk under one lease."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        lease: Lease,
-        labels: LabelSet,
-        models: Models,
-        limits: Limits,
-        lease_s: float,
-        progress: Callable[[], None],
-        before_write: Callable[[], None],
-        clock: Clock,
-    ) -> None:
-        self.engine = engine
-        self.lease = lease
-        self.labels = labels
-        self.limits = limits
-        self.lease_s = lease_s
-        self.models = models
-        self.progress = progress
-        self.before_write = before_write
-        self.clock = clock
-        self.renewed_at = time.monotonic()
-        self.classified: set[bytes] = set()  # contents that this chunk has predicted; some are not written yet
-        # The last worker that held it died: each photo is decoded in a child of its own. If that did not help, each
-        # is also classified and written by itself, so that what kills the worker is alone with it.
-        self.careful = lease.attempt > 1
-        self.one_by_one = lease.attempt > 2  # noqa: PLR2004
+    engine: Engine
+    lease: Lease
+    labels: LabelSet
+    models: Models
+    limits: Limits
+    lease_s: float
+    progress: Callable[[], None]
+    before_wait: Callable[[], None]
+    is_stopping: Callable[[], bool]
+    clock: Clock
+    renewed_at: float = field(default_factory=time.monotonic)
+    classified: set[bytes] = field(default_factory=set)  # contents predicted here; some are not written yet
+    away: set[str] = field(default_factory=set)  # roots of sources that cannot be reached now
+
+    @property
+    def careful(self) -> bool:
+        """The last worker that held it died: each photo is decoded in a child of its own."""
+        return self.lease.attempt > 1
+
+    @property
+    def one_by_one(self) -> bool:
+        """That did not help: each is also classified and written by itself, what kills the worker alone with it."""
+        return self.lease.attempt > 2  # noqa: PLR2004
 
     @cached_property
     def model(self) -> tuple[Bundle, Classifier]:
         """Loaded when the first image needs it: a chunk whose model cannot be loaded is given up like any other."""
-        return self.models.load(self.engine, self.lease.model_version_id)
+        return self._ask(lambda: self.models.load(self.engine, self.lease.model_version_id))
 
     def run(self, images: Sequence[WaitingImage]) -> int:
         """Classify and write the images; how many were written."""
         written = 0
+        waiting = len(images)
         outcomes: list[Outcome] = []
         if images and self.lease.attempt >= MAX_ATTEMPTS:
             # The image that was next each time that a worker died, alone and in careful mode too.
-            written += self._write(self._give_up(images[:1], "workers died when it was next"), last=False)
+            written += self._write(self._give_up(images[:1], "workers died when it was next"))
             images = images[1:]
         last_write = time.monotonic()
         for part in self._parts(images):
+            if self.is_stopping():
+                break
             outcomes += self._classify_or_give_up(part)
             if self.one_by_one or time.monotonic() - last_write > WRITE_EVERY_S:
-                written += self._write(outcomes, last=False)
+                written += self._write(outcomes)
                 outcomes, last_write = [], time.monotonic()
+        if written + len(outcomes) < waiting:
+            return written + self._write(outcomes, give_rest_back=True)
         return written + self._write(outcomes, last=True)
 
     def _parts(self, images: Sequence[WaitingImage]) -> Iterator[Sequence[WaitingImage]]:
@@ -173,26 +183,55 @@ class _ChunkWork:
         if part:
             yield part
 
-    def _write(self, outcomes: Sequence[Outcome], *, last: bool) -> int:
-        self.before_write()
-        with writing(self.engine) as session:
-            write_outcomes(
-                session, self.lease, outcomes, labels=self.labels, lease_s=self.lease_s, last=last,
-                now=self.clock(session),
-            )  # fmt: skip
-        self._note_progress()
+    def _write(self, outcomes: Sequence[Outcome], *, last: bool = False, give_rest_back: bool = False) -> int:
+        def write() -> None:
+            with writing(self.engine) as session:
+                now = self.clock(session)
+                write_outcomes(
+                    session, self.lease, outcomes, labels=self.labels, lease_s=self.lease_s, last=last, now=now
+                )
+                if give_rest_back:
+                    give_back(session, self.lease, ready_at=now + timedelta(seconds=self._rest_s()))
+
+        self.before_wait()
+        self._ask(write)
+        self.renewed_at = time.monotonic()
         return len(outcomes)
+
+    def _rest_s(self) -> float:
+        """Seconds that a chunk rests after it was given back."""
+        if not self.away:
+            return 0
+        log.warning("run %s chunk %s waits: not there, or empty: %s", self.lease.run_id, self.lease.chunk_id,
+                    ", ".join(sorted(self.away)))  # fmt: skip
+        return min(max(self.lease.age_s / 2, LEAST_REST_S), MOST_REST_S)
 
     def _renew(self) -> None:
         """Renew the lease where an image was done and a quarter of it is gone."""
-        if time.monotonic() - self.renewed_at > self.lease_s / 4:
+
+        def renew() -> None:
             with writing(self.engine) as session:
                 hold_lease(session, self.lease, lease_s=self.lease_s, now=self.clock(session))
-            self._note_progress()
 
-    def _note_progress(self) -> None:
-        self.renewed_at = time.monotonic()
+        if time.monotonic() - self.renewed_at > self.lease_s / 4:
+            self._ask(renew)
+            self.renewed_at = time.monotonic()
+
+    def _ask(self, ask: Callable[[], Answer]) -> Answer:
+        answer = ask_until_answered(ask, before_wait=self.before_wait, is_stopping=self.is_stopping)
         self.progress()
+        return answer
+
+    def _known(self, hashes: Sequence[bytes]) -> set[bytes]:
+        """Those of the contents that need no classifying."""
+        if self.lease.again:
+            return set(self.classified)
+
+        def known() -> set[bytes]:
+            with reading(self.engine) as session:
+                return known_contents(session, hashes, model_version_id=self.lease.model_version_id)
+
+        return self.classified | self._ask(known)
 
     def _classify_or_give_up(self, images: Sequence[WaitingImage]) -> list[Outcome]:
         """Outcomes of a few images; at the last attempt of what fails with an error of ours, a failure for each."""
@@ -211,21 +250,13 @@ class _ChunkWork:
         return [Outcome(image.image_id, image.product_id, None, failure=failure) for image in images]
 
     def _classify(self, images: Sequence[WaitingImage]) -> list[Outcome]:
-        """Outcomes of a few images, in any order."""
-        outcomes: list[Outcome] = []
-        read: list[tuple[WaitingImage, bytes, bytes]] = []
-        for image in images:
-            try:
-                data = read_photo(image.root, image.key, max_bytes=self.limits.max_file_bytes)
-                read.append((image, data, hash_content(data)))
-            except ImageError as error:
-                outcomes.append(self._failed(image, None, error))
-        with reading(self.engine) as session:
-            hashes = [content_hash for _, _, content_hash in read]
-            known = known_contents(session, hashes, model_version_id=self.lease.model_version_id)
-        known = self.classified | (set() if self.lease.again else known)
+        """Outcomes of a few images, in any order; none for those whose source is away, or that a stop leaves."""
+        read, outcomes = self._read(images)
+        known = self._known([content_hash for _, _, content_hash in read])
         prepared: list[tuple[WaitingImage, bytes, NDArray[np.uint8]]] = []
         for image, data, content_hash in read:
+            if self.is_stopping():
+                break
             if content_hash in known:
                 outcomes.append(Outcome(image.image_id, image.product_id, content_hash))
                 continue
@@ -236,6 +267,23 @@ class _ChunkWork:
                 outcomes.append(self._failed(image, content_hash, error))
             self._renew()
         return outcomes + self._predict(prepared)
+
+    def _read(self, images: Sequence[WaitingImage]) -> tuple[list[tuple[WaitingImage, bytes, bytes]], list[Outcome]]:
+        """Bytes and content hashes of those that can be read, failures of those that cannot."""
+        read: list[tuple[WaitingImage, bytes, bytes]] = []
+        failed: list[Outcome] = []
+        for image in images:
+            if image.root in self.away:
+                continue
+            try:
+                data = read_photo(image.root, image.key, max_bytes=self.limits.max_file_bytes)
+                read.append((image, data, hash_content(data)))
+            except ImageError as error:
+                if error.code == SOURCE_MISSING and self.lease.age_s < MOST_AWAY_S:
+                    self.away.add(image.root)
+                else:
+                    failed.append(self._failed(image, None, error))
+        return read, failed
 
     def _prepare(self, data: bytes) -> NDArray[np.uint8]:
         manifest = self.model[0].manifest

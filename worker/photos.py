@@ -11,6 +11,10 @@ import stat
 from training.preprocessing import ImageError
 from worker.names import is_inside, path_of_text
 
+SOURCE_MISSING = "source_missing"
+# What a network share says that is away, though its folder is there.
+AWAY = {errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.ENODEV}
+OURS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # no photo's fault
 HASH_BYTES = 16  # 128 bits: two of 10 million photos share a hash by accident once in 10^24 catalogs
 
 
@@ -24,6 +28,7 @@ def read_photo(root: str, key: str, *, max_bytes: int) -> bytes:
 
     Raises:
         ImageError: source_missing, missing, unreadable, outside_root, not_a_file or too_large.
+        OSError: this process or machine is short of files or memory.
     """
     folder = path_of_text(root)
     path = os.path.realpath(os.path.join(folder, path_of_text(key)))
@@ -42,7 +47,7 @@ def read_photo(root: str, key: str, *, max_bytes: int) -> bytes:
         with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
             return file.readall()[: max_bytes + 1]
     except OSError as error:
-        raise ImageError("unreadable", f"cannot be read: {error.strerror}") from error
+        raise _explain(error, folder) from error
     finally:
         os.close(descriptor)
 
@@ -53,8 +58,21 @@ def hash_content(data: bytes) -> bytes:
 
 
 def _explain(error: OSError, folder: str) -> ImageError:
-    if not os.path.isdir(folder):
-        return ImageError("source_missing", "the folder it belongs to is not there")
+    if error.errno in OURS:
+        raise error
+    if error.errno in AWAY or _is_away(folder):
+        return ImageError(SOURCE_MISSING, "the folder it belongs to is not there, or is empty")
     if error.errno in {errno.ENOENT, errno.ENOTDIR}:
         return ImageError("missing", "no such file")
     return ImageError("unreadable", f"cannot be read: {error.strerror}")
+
+
+def _is_away(folder: str) -> bool:
+    """Whether a source's root is not there, or is the empty folder that a share leaves where it is not mounted."""
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is None
+    except PermissionError:
+        return False
+    except OSError:
+        return True

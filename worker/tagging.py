@@ -137,7 +137,9 @@ class Crew:
         self._exits.callback(self._lock.release)
         if self._settings.is_local:
             with writing(self._engine) as session:
-                release_all_leases(session)  # with the lock ours, no worker lives that could hold one
+                release_all_leases(
+                    session, now=current_time(session)
+                )  # with the lock ours, no worker lives that could hold one
         self._connect(self._exits.enter_context(embedded_redis()))
         self._start_worker()
         return True
@@ -172,7 +174,7 @@ class Crew:
         with writing(self._engine) as session:
             note_stopped(session, self._name)
             if self._settings.is_local and not self._settings.redis_url:
-                release_all_leases(session, on_purpose=True)
+                release_all_leases(session, now=current_time(session), on_purpose=True)
 
 
 def wait_for_run(

@@ -6,7 +6,7 @@ The logic stands in `worker.classifying`, `worker.nightly` and `worker.learning`
 import logging
 import math
 import signal
-import time
+from collections.abc import Callable
 from functools import cached_property
 
 from celery import Task
@@ -14,7 +14,8 @@ from sqlalchemy import Engine
 
 from catalog.database import DatabaseUnreachableError, open_engine
 from catalog.errors import CatalogError
-from worker.classifying import Limits, Models, classify_chunk
+from worker.classifiers import Models
+from worker.classifying import Limits, classify_chunk
 from worker.errors import UsageError
 from worker.learning import start_due_training, train_and_challenge
 from worker.nightly import start_due_night
@@ -23,8 +24,7 @@ from worker.settings import Settings
 log = logging.getLogger(__name__)
 
 HANG_S = 5  # beyond the lease: a database that is slow to answer is no hung decode
-MOST_WRITE_S = 3600  # a promotion holds writers up while it derives the tags of a million products again
-AWAY_PAUSE_S = 1.0  # after the database did not answer: the chunk is claimed again when it does
+MOST_WAIT_S = 3600  # a promotion holds writers up while it derives the tags of a million products again
 
 
 class CatalogTask(Task):  # type: ignore[misc]  # Celery has no types
@@ -63,6 +63,10 @@ class ChunkTask(CatalogTask):
 
     name = "hangtag.classify_chunk"
 
+    def __init__(self, settings: Settings, *, is_stopping: Callable[[], bool]) -> None:
+        super().__init__(settings)
+        self._is_stopping = is_stopping
+
     @cached_property
     def _models(self) -> Models:
         return Models()
@@ -80,11 +84,10 @@ class ChunkTask(CatalogTask):
             classify_chunk(
                 chunk_id, engine=self._engine, models=self._models, limits=limits, lease_s=settings.lease_s,
                 progress=lambda: _end_if_silent(settings.lease_s + HANG_S),
-                before_write=lambda: _end_if_silent(MOST_WRITE_S),
+                before_wait=lambda: _end_if_silent(MOST_WAIT_S), is_stopping=self._is_stopping,
             )  # fmt: skip
         except DatabaseUnreachableError as error:
-            log.warning("chunk %s: %s", chunk_id, error)
-            time.sleep(AWAY_PAUSE_S)
+            log.warning("chunk %s is left to its lease: %s", chunk_id, error)
         finally:
             signal.alarm(0)
 

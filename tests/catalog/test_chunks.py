@@ -11,12 +11,16 @@ from catalog.chunks import (
     LeaseLostError,
     claim_chunk,
     finish_chunk,
+    give_back,
+    has_returned,
     has_work,
     hold_lease,
     known_contents,
+    mark_unpublished,
     pending_queues,
     release_all_leases,
     release_expired_leases,
+    take_returned,
     take_unpublished,
     waiting_images,
 )  # fmt: skip
@@ -119,9 +123,32 @@ def test_an_attempt_that_was_ended_on_purpose_does_not_count(shop: Shop) -> None
     [chunk_id] = enqueue_images(shop, 1)
     assert claim(shop, chunk_id) is not None
     with writing(shop.engine) as session:
-        assert release_all_leases(session, on_purpose=True) == 1
+        assert release_all_leases(session, now=NOW, on_purpose=True) == 1
     row = chunk(shop, chunk_id)
     assert (row.state, row.attempts, row.token, row.published_at) == ("pending", 0, None, None)
+
+
+def test_a_chunk_that_was_given_back_rests_and_then_goes_before_all_others(shop: Shop) -> None:
+    first, second, third = enqueue_images(shop, 3, chunk_size=1)
+    leases = [claim(shop, chunk_id) for chunk_id in (second, third)]
+    with writing(shop.engine) as session:
+        for lease, seconds in zip(leases, (60, 30), strict=True):
+            assert lease is not None
+            give_back(session, lease, ready_at=later(seconds))
+            with pytest.raises(LeaseLostError):
+                give_back(session, lease, ready_at=NOW)
+    row = chunk(shop, second)
+    assert (row.state, row.attempts, row.token, row.ready_at) == ("pending", 0, None, later(60))
+    assert claim(shop, second, now=later(59)) is None
+    with writing(shop.engine) as session:
+        assert not has_returned(session, now=later(29))
+        assert take_returned(session, count=9, now=later(29)) == []
+        assert take_unpublished(session, queue="fresh", count=9, republish_all=True, now=later(29)) == [first]
+        assert has_returned(session, now=later(60))
+        assert take_returned(session, count=1, now=later(60)) == [third]
+        mark_unpublished(session, [third])
+        assert take_returned(session, count=9, now=later(60)) == [third, second]
+    assert claim(shop, second, now=later(60)) is not None
 
 
 def test_images_written_are_progress_after_which_earlier_attempts_are_forgotten(shop: Shop) -> None:
@@ -146,7 +173,7 @@ def test_all_leases_are_released_at_once_where_no_worker_lives(shop: Shop) -> No
     assert claim(shop, first)
     assert claim(shop, second)
     with writing(shop.engine) as session:
-        assert release_all_leases(session) == 2
+        assert release_all_leases(session, now=NOW) == 2
     assert shop.pending_chunks() == [first, second, third]
 
 

@@ -63,6 +63,49 @@ def test_a_folder_that_is_not_there_gets_one_line(tmp_path: Path) -> None:
     engine.dispose()
 
 
+def test_an_sqlite_file_that_may_not_grow_cannot_work_now(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'full.db'}")
+    with pytest.raises(DatabaseUnreachableError, match=r"full\.db cannot work now: database or disk is full"):
+        fill(engine, "PRAGMA max_page_count = 20")
+    engine.dispose()
+
+
+def fill(engine: Engine, limit: str) -> None:
+    with writing(engine) as session:
+        session.execute(text(limit))
+        session.execute(text("CREATE TABLE ballast (line TEXT)"))
+        session.execute(text("INSERT INTO ballast VALUES (:line)"), {"line": "x" * 1_000_000})
+
+
+# A sort that needs more room on disk than it may have, a server that only reads, a connection that is ended.
+SORT = "SELECT repeat('x', 99) FROM generate_series(1, 9999) ORDER BY 1"
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        ("SET LOCAL temp_file_limit = '64kB'", "SET LOCAL work_mem = '64kB'", SORT),
+        ("SET TRANSACTION READ ONLY", "CREATE TABLE none (x int)"),
+        ("SELECT pg_terminate_backend(pg_backend_pid())",),
+    ],
+)
+def test_a_server_that_lacks_room_or_only_reads_or_goes_away_cannot_work_now(
+    postgres_url: str, trouble: tuple[str, ...]
+) -> None:
+    engine = open_engine(postgres_url)
+    with pytest.raises(DatabaseUnreachableError, match="cannot"):
+        tell(engine, *trouble)
+    with reading(engine) as session:
+        assert session.scalar(text("SELECT 1")) == 1
+    engine.dispose()
+
+
+def tell(engine: Engine, *statements: str) -> None:
+    with writing(engine) as session:
+        for statement in statements:
+            session.execute(text(statement)).close()
+
+
 def test_an_error_of_what_was_asked_stays_what_it_is(catalog_engine: Engine) -> None:
     with pytest.raises(Exception, match="nowhere") as error, clear_errors(catalog_engine), reading(catalog_engine) as s:
         s.execute(text("SELECT * FROM nowhere"))

@@ -9,7 +9,8 @@ from sqlalchemy import Engine, func, select
 from catalog.database import current_time, reading, writing
 from catalog.models import Base, Chunk, Image, Run
 from catalog.runs import finish_runs
-from worker.classifying import Limits, Models, classify_chunk
+from worker.classifiers import Models
+from worker.classifying import Limits, classify_chunk
 from worker.enqueueing import Enqueued, enqueue
 
 Row = TypeVar("Row", bound=Base)

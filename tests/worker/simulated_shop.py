@@ -30,7 +30,8 @@ from tests.worker.service import LIMITS, ListQueue
 from tests.worker.tiny_models import plain_model, tiny_bundle
 from training.bundle import Bundle
 from training.classifier import Classifier, Probabilities
-from worker.classifying import Models, classify_chunk
+from worker.classifiers import Models
+from worker.classifying import classify_chunk
 from worker.dispatching import dispatch
 from worker.enqueueing import NewRun, enqueue
 from worker.models import import_bundle

@@ -37,9 +37,9 @@ def test_both_tasks_are_registered_under_their_names() -> None:
     assert app.tasks[ChunkTask.name].ignore_result
 
 
-def test_the_queues_are_the_catalogs_and_fresh_work_comes_first() -> None:
+def test_what_a_dead_worker_held_comes_first_then_the_catalogs_queues_fresh_before_bulk() -> None:
     app = create_app(Settings(home=Path("/nowhere")), broker_url="redis://nowhere")
-    assert QUEUES == ("fresh", "bulk")
+    assert QUEUES == ("returned", "fresh", "bulk")
     assert [queue.name for queue in app.conf.task_queues] == list(QUEUES)
     assert app.conf.broker_transport_options["queue_order_strategy"] == "priority"
 

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, delete, func, select, update
 
 from catalog.chunks import MAX_ATTEMPTS, claim_chunk
-from catalog.database import current_time, reading, writing
+from catalog.database import Clock, current_time, reading, writing
 from catalog.models import Chunk, Image, ModelArtifact, ModelVersion, Prediction
 from tests.worker.pictures import draw_folder, draw_picture, truncate
 from tests.worker.service import (
@@ -27,7 +28,8 @@ from training.classifier import Classifier
 from training.errors import TrainingError
 from worker import classifying
 from worker.careful import prepare_in_child
-from worker.classifying import Limits, Models, classify_chunk
+from worker.classifiers import Models
+from worker.classifying import Limits, classify_chunk
 
 
 def classify(engine: Engine, chunk_id: int, **options: Any) -> int:  # noqa: ANN401
@@ -268,6 +270,60 @@ def test_a_write_is_announced_since_it_may_wait_long(catalog_engine: Engine, tmp
     for chunk_id in pending_chunks(catalog_engine):
         classify_chunk(
             chunk_id, engine=catalog_engine, models=MODELS, limits=LIMITS, lease_s=30,
-            progress=lambda: told.append("progress"), before_write=lambda: told.append("write"),
+            progress=lambda: told.append("progress"), before_wait=lambda: told.append("write"),
         )  # fmt: skip
-    assert told == ["progress", "write", "progress"]
+    assert told[-3:] == ["progress", "write", "progress"]
+    assert told.count("write") == 1
+
+
+def at(moment: datetime) -> Clock:
+    return lambda _session: moment
+
+
+def test_images_whose_share_is_away_wait_and_count_no_attempt(catalog_engine: Engine, tmp_path: Path) -> None:
+    here, share = draw_folder(tmp_path / "here", 2), draw_folder(tmp_path / "share", 3, first=10)
+    run_id = enqueue_paths(catalog_engine, here, share, chunk_size=1000).run_id
+    (chunk_id,) = pending_chunks(catalog_engine)
+    mounted = share.rename(tmp_path / "mounted")
+    assert classify(catalog_engine, chunk_id) == 2
+    chunk = load(catalog_engine, Chunk, chunk_id)
+    assert (chunk.state, chunk.attempts, chunk.published_at) == ("pending", 0, None)
+    assert classify(catalog_engine, chunk_id) == 0, "it rests"
+    share.mkdir()  # the folder that a share is mounted over
+    assert chunk.ready_at is not None
+    assert classify(catalog_engine, chunk_id, clock=at(chunk.ready_at)) == 0
+    share.rmdir()
+    mounted.rename(share)
+    rested = load(catalog_engine, Chunk, chunk_id).ready_at
+    assert rested is not None
+    assert rested > chunk.ready_at
+    assert classify(catalog_engine, chunk_id, clock=at(rested)) == 3
+    close_runs(catalog_engine)
+    run = run_of(catalog_engine, run_id)
+    assert (run.state, run.failed, run.classified) == ("done", 0, 5)
+
+
+def test_images_whose_share_is_away_for_a_day_fail(catalog_engine: Engine, tmp_path: Path) -> None:
+    share = draw_folder(tmp_path / "share", 2)
+    _, chunk_id = one_chunk(catalog_engine, share)
+    share.rename(tmp_path / "elsewhere")
+    tomorrow = load(catalog_engine, Chunk, chunk_id).created_at + timedelta(hours=24)
+    assert classify(catalog_engine, chunk_id, clock=at(tomorrow)) == 2
+    assert {image.failure_code for image in images(catalog_engine).values()} == {"source_missing"}
+
+
+@pytest.mark.parametrize("attempts", [0, 3])
+def test_a_worker_that_stops_writes_what_it_has_and_gives_the_rest_back(
+    catalog_engine: Engine, tmp_path: Path, attempts: int
+) -> None:
+    _, chunk_id = one_chunk(catalog_engine, draw_folder(tmp_path / "photos", 40))
+    set_attempts(catalog_engine, chunk_id, attempts)
+    asked = iter([False] * 20)
+    done = classify(catalog_engine, chunk_id, is_stopping=lambda: next(asked, True))
+    assert 5 < done < 20
+    chunk = load(catalog_engine, Chunk, chunk_id)
+    assert (chunk.state, chunk.attempts) == ("pending", 0)
+    assert sum(image.chunk_id is not None for image in images(catalog_engine).values()) == 40 - done
+    assert classify(catalog_engine, chunk_id, is_stopping=lambda: True) == 0
+    assert load(catalog_engine, Chunk, chunk_id).attempts == 0
+    assert classify(catalog_engine, chunk_id) == 40 - done

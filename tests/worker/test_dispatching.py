@@ -8,7 +8,7 @@ import redis
 from sqlalchemy import Engine, func, insert, select, update
 
 from catalog.budgets import CHUNKS
-from catalog.chunks import claim_chunk
+from catalog.chunks import claim_chunk, give_back
 from catalog.database import current_time, reading, writing
 from catalog.models import Chunk, Run
 from tests.worker.pictures import draw_folder
@@ -103,9 +103,40 @@ def test_what_a_dead_worker_held_is_published_again(catalog_engine: Engine, queu
     assert not queue.waiting["fresh"]
     with writing(catalog_engine) as session:
         session.execute(update(Chunk).values(lease_expires_at=now - timedelta(seconds=1)))
-    dispatch(catalog_engine, queue)
-    assert queue.waiting["fresh"] == [chunk_id]
+    queue.waiting["fresh"] = [0]  # others wait
+    for _ in range(2):
+        dispatch(catalog_engine, queue)
+        assert queue.waiting == {"fresh": [0], "returned": [chunk_id]}
     assert work(catalog_engine, chunk_id) == 6
+
+
+def test_what_a_worker_gave_back_is_called_for_when_it_has_rested(
+    catalog_engine: Engine, queue: ListQueue, folder: Path
+) -> None:
+    enqueue_paths(catalog_engine, folder)
+    (chunk_id,) = pending_chunks(catalog_engine)
+    with writing(catalog_engine) as session:
+        now = current_time(session)
+        lease = claim_chunk(session, chunk_id, lease_s=30, now=now)
+        assert lease is not None
+        give_back(session, lease, ready_at=now + timedelta(seconds=60))
+    dispatch(catalog_engine, queue)
+    assert not any(queue.waiting.values())
+    dispatch(catalog_engine, queue, clock=lambda _session: now + timedelta(seconds=61))
+    assert queue.waiting["returned"] == [chunk_id]
+
+
+def test_what_could_not_be_published_is_published_later(catalog_engine: Engine, queue: ListQueue, folder: Path) -> None:
+    class Away(ListQueue):
+        def publish(self, queue: str, chunk_id: int) -> None:
+            raise BrokerUnreachableError(f"{queue} {chunk_id}")
+
+    enqueue_paths(catalog_engine, folder, chunk_size=2)
+    with pytest.raises(BrokerUnreachableError):
+        dispatch(catalog_engine, Away())
+    queue.waiting["fresh"] = [0]  # not empty: no reason to publish again what has a message
+    dispatch(catalog_engine, queue)
+    assert queue.waiting["fresh"] == [0, *pending_chunks(catalog_engine)]
 
 
 def test_a_run_is_closed_when_no_image_of_it_waits(catalog_engine: Engine, queue: ListQueue, folder: Path) -> None:

@@ -23,7 +23,8 @@ from tests.worker.service import (
     tag_paths,
 )
 from worker import enqueueing
-from worker.classifying import Models, classify_chunk
+from worker.classifiers import Models
+from worker.classifying import classify_chunk
 
 
 def outcome(run: Run) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """Reading a photo's bytes: each reason why it cannot be."""
 
 import os
+import resource
 import socket
 from pathlib import Path
 
@@ -79,6 +80,18 @@ def test_a_folder_a_pipe_and_a_device_are_no_files(root: Path) -> None:
 def test_a_source_that_is_away_is_told_from_a_photo_that_is(root: Path) -> None:
     root.rename(root.parent / "moved")
     assert code_of(root, "a.png") == "source_missing"
+    root.mkdir()  # what is left where a share is not mounted
+    assert code_of(root, "a.png") == "source_missing"
+
+
+def test_what_this_process_lacks_is_no_fault_of_the_photo(root: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            read_photo(str(root), "a.png", max_bytes=1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_what_the_system_refuses_is_unreadable(root: Path) -> None:

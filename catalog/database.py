@@ -119,10 +119,10 @@ def clear_errors(engine: Engine) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        if is_unreachable(error):
-            trouble = "cannot be reached"
-        elif is_unable(error):
+        if is_unable(error):
             trouble = "cannot work now"
+        elif is_unreachable(error):
+            trouble = "cannot be reached"
         else:
             raise
         reason = str(error.orig).strip().splitlines()[0]
@@ -145,7 +145,7 @@ def is_unreachable(error: DBAPIError) -> bool:
 # only reads, as a standby does until it is promoted.
 UNABLE_STATES = ("08", "53", "57", "58", "40", "25006")
 UNABLE_CODES = {
-    sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
     sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL,
 }  # fmt: skip
 

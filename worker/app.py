@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 # In this order: what a dead worker held, then what somebody waits for, then the night's backlog.
 QUEUES = (RETURNED, "fresh", "bulk")
 CONNECT_S = 5
+ANSWER_S = 5  # kombu asks for messages in turns of a second; a Redis that hangs must not hang the timer
 TICK_S = 0.5  # an expired lease is seen, and an empty queue filled, this soon; an idle tick reads two rows
 HEARTBEAT_TICKS = 10
 STALLED_TICKS = 6  # a message is taken within milliseconds of its coming to a worker with nothing to do
@@ -59,10 +60,13 @@ def create_app(settings: Settings, *, broker_url: str, is_stopping: Callable[[],
         worker_enable_remote_control=False,
         worker_send_task_events=False,
         broker_connection_retry_on_startup=True,
+        worker_consumer="worker.consumer:PatientConsumer",
         broker_transport_options={
             "queue_order_strategy": "priority",  # without it two queues are served 1:1
             "visibility_timeout": 3600,  # an unacknowledged wake-up may come back late: the rows call again anyway
             "socket_connect_timeout": CONNECT_S,
+            "socket_timeout": ANSWER_S,
+            "socket_keepalive": True,  # a connection that a firewall dropped without a word is seen
         },
         # One lost connection must not let a task that runs be started a second time beside itself.
         worker_cancel_long_running_tasks_on_connection_loss=False,

@@ -1,26 +1,19 @@
-"""Chunks and their leases: who works on which images, and what becomes of work whose worker died.
+"""Chunks: which images are done together, in what order, and which of them are called for.
 
-The database alone recovers: a claim is one conditional UPDATE that counts the attempt and returns a fencing token;
-the token is checked again in the transaction that writes. An image that waits has its chunk's id; one that is
-done has none, so that the images still to do are always the rows that say so.
+An image that waits has its chunk's id; one that is done has none, so that the images still to do are always the rows
+that say so. Who works on a chunk stands in `leases`.
 """
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
-from typing import Any
 
 from sqlalchemy import ColumnElement, CursorResult, Select, Update, insert, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from catalog.models import Chunk, Image, Prediction, Run, Source
 from catalog.runs import ENQUEUE_SILENCE_S
-
-# When a chunk's workers died this often without one image written in between, the image that was next is given up:
-# from the third attempt on it was alone, and decoded in a child of its own.
-MAX_ATTEMPTS = 6
 
 
 class Rank(IntEnum):
@@ -30,24 +23,6 @@ class Rank(IntEnum):
     CHANGED = 1
     FAILED = 2  # and may pass now
     OUTDATED = 3  # tagged by another model version
-
-
-class LeaseLostError(Exception):
-    """Another worker holds the chunk now, or nobody may any more; nothing was written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to write one chunk's outcomes until it expires."""
-
-    chunk_id: int
-    run_id: int
-    model_version_id: int
-    token: str
-    attempt: int
-    rank: int = Rank.NEW
-    again: bool = False  # what the model has seen is classified all the same
-    age_s: float = 0.0  # of the chunk, when it was claimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,84 +83,9 @@ def _fill_up(session: Session, chunk_id: int, count: int) -> bool:
     return changed_rows(session, statement) > 0
 
 
-def claim_chunk(session: Session, chunk_id: int, *, lease_s: float, now: datetime) -> Lease | None:
-    """Take a pending chunk; None if it is leased, done or not there: a message is only a wake-up.
-
-    None too where it waits until later, and where its run is past its deadline.
-    """
-    token = secrets.token_hex(16)
-    overdue = select(Run.id).where(Run.id == Chunk.run_id, Run.deadline_at <= now).exists()
-    statement = (
-        update(Chunk)
-        .where(Chunk.id == chunk_id, Chunk.state == "pending", _is_ready(now), ~overdue)
-        .values(
-            state="leased",
-            token=token,
-            attempts=Chunk.attempts + 1,
-            lease_expires_at=now + timedelta(seconds=lease_s),
-        )
-        .returning(Chunk.run_id, Chunk.attempts, Chunk.rank, Chunk.created_at)
-    )
-    row = session.execute(statement).one_or_none()
-    if row is None:
-        return None
-    run = session.execute(select(Run.model_version_id, Run.again).where(Run.id == row.run_id)).one()
-    age_s = (now - row.created_at).total_seconds()
-    return Lease(chunk_id, row.run_id, run.model_version_id, token, row.attempts, row.rank, run.again, age_s)
-
-
-def _is_ready(now: datetime) -> ColumnElement[bool]:
+def is_ready(now: datetime) -> ColumnElement[bool]:
+    """Whether a chunk may be taken: it was never given back, or has rested."""
     return or_(Chunk.ready_at.is_(None), Chunk.ready_at <= now)
-
-
-def hold_lease(session: Session, lease: Lease, *, lease_s: float, now: datetime, images_written: bool = False) -> None:
-    """Renew the lease; to be called by progress, never by a timer, so that a hung decode loses it.
-
-    Args:
-        images_written: the chunk got shorter: attempts before it are forgotten, only those without progress count.
-
-    Raises:
-        LeaseLostError: the chunk has another token now.
-    """
-    statement = (
-        update(Chunk)
-        .where(Chunk.id == lease.chunk_id, Chunk.token == lease.token)
-        .values(lease_expires_at=now + timedelta(seconds=lease_s), attempts=1 if images_written else Chunk.attempts)
-    )
-    if changed_rows(session, statement) == 0:
-        raise LeaseLostError(f"chunk {lease.chunk_id}")
-
-
-def finish_chunk(session: Session, lease: Lease) -> None:
-    """Mark a chunk done; its images must be."""
-    statement = (
-        update(Chunk)
-        .where(Chunk.id == lease.chunk_id, Chunk.token == lease.token)
-        .values(state="done", token=None, lease_expires_at=None)
-    )
-    if changed_rows(session, statement) == 0:
-        raise LeaseLostError(f"chunk {lease.chunk_id}")
-
-
-def give_back(session: Session, lease: Lease, *, ready_at: datetime) -> None:
-    """Make a chunk pending again from `ready_at` on, for a worker that stops or cannot go on now.
-
-    It did not die: the attempt does not count.
-
-    Raises:
-        LeaseLostError: the chunk has another token now.
-    """
-    statement = (
-        update(Chunk)
-        .where(Chunk.id == lease.chunk_id, Chunk.token == lease.token)
-        .values(**_pending_again(ready_at), attempts=Chunk.attempts - 1)
-    )
-    if changed_rows(session, statement) == 0:
-        raise LeaseLostError(f"chunk {lease.chunk_id}")
-
-
-def _pending_again(ready_at: datetime) -> dict[str, Any]:
-    return {"state": "pending", "token": None, "lease_expires_at": None, "published_at": None, "ready_at": ready_at}
 
 
 def waiting_images(session: Session, chunk_id: int) -> list[WaitingImage]:
@@ -208,32 +108,6 @@ def known_contents(session: Session, hashes: Sequence[bytes], *, model_version_i
             )
         )
     )
-
-
-def release_expired_leases(session: Session, *, now: datetime) -> int:
-    """Make every chunk whose lease ran out pending again; how many there were.
-
-    One that is being written at this moment lives: its writer may wait for all tags to be derived again.
-    """
-    expired = select(Chunk.id).where(Chunk.state == "leased", Chunk.lease_expires_at < now)
-    statement = (
-        update(Chunk).where(Chunk.id.in_(expired.with_for_update(skip_locked=True))).values(**_pending_again(now))
-    )
-    return changed_rows(session, statement)
-
-
-def release_all_leases(session: Session, *, now: datetime, on_purpose: bool = False) -> int:
-    """Make every leased chunk pending again: for a caller who knows that no worker lives; how many there were.
-
-    Args:
-        on_purpose: the worker was ended, it did not die: the attempt does not count.
-    """
-    statement = (
-        update(Chunk)
-        .where(Chunk.state == "leased")
-        .values(**_pending_again(now), attempts=Chunk.attempts - 1 if on_purpose else Chunk.attempts)
-    )
-    return changed_rows(session, statement)
 
 
 def take_returned(session: Session, *, count: int, now: datetime) -> list[int]:
@@ -282,7 +156,7 @@ def take_unpublished(session: Session, *, queue: str, count: int, republish_all:
     ids = session.scalars(
         select(Chunk.id)
         .join(Run, Run.id == Chunk.run_id)
-        .where(Chunk.state == "pending", Chunk.queue == queue, wanted, _is_ready(now))
+        .where(Chunk.state == "pending", Chunk.queue == queue, wanted, is_ready(now))
         .where(or_(Chunk.rank == Rank.NEW, Run.state != "enqueueing", Run.touched_at < silent_since))
         # Newest run first: somebody waits for it, while the rest of a large old one can wait a little longer.
         .order_by(Chunk.run_id.desc(), Chunk.rank, Chunk.published_at.asc().nulls_first(), Chunk.id)

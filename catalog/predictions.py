@@ -8,9 +8,10 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, LargeBinary, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
-from catalog.chunks import Lease, Rank, finish_chunk, hold_lease
+from catalog.chunks import Rank
 from catalog.database import join_writers
 from catalog.decisions import LabelSet
+from catalog.leases import Lease, finish_chunk, hold_lease
 from catalog.model_versions import current_model_version
 from catalog.models import Image, Prediction, Run
 from catalog.runs import add_outcomes

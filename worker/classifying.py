@@ -15,20 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 
-from catalog.chunks import (
-    MAX_ATTEMPTS,
-    Lease,
-    LeaseLostError,
-    WaitingImage,
-    claim_chunk,
-    give_back,
-    hold_lease,
-    known_contents,
-    waiting_images,
-)
+from catalog.chunks import WaitingImage, known_contents, waiting_images
 from catalog.database import Clock, current_time, reading, writing
 from catalog.decisions import LabelSet
 from catalog.errors import CatalogError
+from catalog.leases import MAX_ATTEMPTS, Lease, LeaseLostError, claim_chunk, give_back, hold_lease
 from catalog.model_versions import load_label_set
 from catalog.predictions import Outcome, write_outcomes
 from training.bundle import Bundle

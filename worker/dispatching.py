@@ -10,16 +10,9 @@ from typing import Protocol
 from sqlalchemy import Engine
 
 from catalog.budgets import CHUNKS, drop_overdue_chunks, has_overdue_chunks
-from catalog.chunks import (
-    has_returned,
-    has_work,
-    mark_unpublished,
-    pending_queues,
-    release_expired_leases,
-    take_returned,
-    take_unpublished,
-)
+from catalog.chunks import has_returned, has_work, mark_unpublished, pending_queues, take_returned, take_unpublished
 from catalog.database import Clock, current_time, reading, writing
+from catalog.leases import release_expired_leases
 from catalog.runs import finish_runs, has_idle_run
 
 # Messages that may wait in a queue. 64 chunks are 16,000 images, some seconds of work for two processes, and the

@@ -16,8 +16,8 @@ from typing import Self
 
 from sqlalchemy import Engine
 
-from catalog.chunks import release_all_leases
 from catalog.database import current_time, reading, writing
+from catalog.leases import release_all_leases
 from catalog.models import Run
 from catalog.overviews import count_waiting
 from catalog.workers import living_workers, note_stopped

@@ -13,10 +13,11 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from catalog.chunks import ChunkFiller, Lease, claim_chunk, waiting_images
+from catalog.chunks import ChunkFiller, waiting_images
 from catalog.database import reading, writing
 from catalog.derivation import Derived
 from catalog.due import ImageFile, Question
+from catalog.leases import Lease, claim_chunk
 from catalog.model_versions import ATTRIBUTE, LabelEntry, import_model_version, load_label_set, promote
 from catalog.models import Chunk, Image, Label, ModelVersion, Product, Tag
 from catalog.overviews import Part, count_products
@@ -131,6 +132,20 @@ class Shop:
                 now=now,
             )
         return run_id, counts
+
+    def enqueue_chunks(self, images: int, *, chunk_size: int = 256) -> list[int]:
+        """The ids of the chunks of so many new images."""
+        self.enqueue(*(photo(f"p{number:04}.jpg") for number in range(images)), chunk_size=chunk_size)
+        return self.pending_chunks()
+
+    def chunk(self, chunk_id: int) -> Chunk:
+        with reading(self.engine) as session:
+            return session.get_one(Chunk, chunk_id)
+
+    def try_claim(self, chunk_id: int, *, now: datetime = NOW) -> Lease | None:
+        """A lease of ten seconds, or None where there is nothing to claim."""
+        with writing(self.engine) as session:
+            return claim_chunk(session, chunk_id, lease_s=10, now=now)
 
     def claim(self, *, now: datetime = NOW, lease_s: float = 30) -> Lease:
         """The lease of the oldest pending chunk."""

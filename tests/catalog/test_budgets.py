@@ -3,8 +3,9 @@
 from sqlalchemy import select, update
 
 from catalog.budgets import NO_TIME_NS, drop_overdue_chunks, has_overdue_chunks
-from catalog.chunks import Rank, claim_chunk
+from catalog.chunks import Rank
 from catalog.database import reading, writing
+from catalog.leases import claim_chunk
 from catalog.models import Chunk, Run
 from catalog.runs import finish_runs
 from tests.catalog.shop import SURE_SHIRT, Shop, later, photo

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from catalog.chunks import LeaseLostError, release_expired_leases
 from catalog.database import reading, writing
+from catalog.leases import LeaseLostError, release_expired_leases
 from catalog.models import Chunk, Prediction, Run, TagEvent
 from catalog.predictions import Outcome
 from tests.catalog.shop import (

@@ -147,7 +147,7 @@ def test_a_prediction_that_is_written_while_tags_are_derived_waits_for_the_promo
 def test_a_lease_that_runs_out_while_its_worker_waits_for_a_promotion_is_not_taken_from_it(
     postgres_shop: Shop,
 ) -> None:
-    from catalog.chunks import hold_lease, release_expired_leases
+    from catalog.leases import hold_lease, release_expired_leases
 
     shop = postgres_shop
     shop.enqueue(photo("a.jpg"))

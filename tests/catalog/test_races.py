@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
-from catalog.chunks import claim_chunk
 from catalog.database import open_engine, reading, writing
 from catalog.errors import CatalogError
+from catalog.leases import claim_chunk
 from catalog.models import Chunk, HumanAction, Label, Product, Tag, TagEvent
 from catalog.people import CORRECTED, REJECTED, UNDONE, Answer, Word, say_words, undo_word
 from catalog.tags import MODEL_COLUMNS, recompute_tags

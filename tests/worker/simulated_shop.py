@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from catalog.chunks import claim_chunk
 from catalog.database import Clock, reading, writing
+from catalog.leases import claim_chunk
 from catalog.model_versions import find_model_version
 from catalog.models import Chunk, Run
 from catalog.people import Word, say_words, undo_word

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, delete, func, select, update
 
-from catalog.chunks import MAX_ATTEMPTS, claim_chunk
 from catalog.database import Clock, current_time, reading, writing
+from catalog.leases import MAX_ATTEMPTS, claim_chunk
 from catalog.models import Chunk, Image, ModelArtifact, ModelVersion, Prediction
 from tests.worker.pictures import draw_folder, draw_picture, truncate
 from tests.worker.service import (

@@ -8,8 +8,8 @@ import redis
 from sqlalchemy import Engine, func, insert, select, update
 
 from catalog.budgets import CHUNKS
-from catalog.chunks import claim_chunk, give_back
 from catalog.database import current_time, reading, writing
+from catalog.leases import claim_chunk, give_back
 from catalog.models import Chunk, Run
 from tests.worker.pictures import draw_folder
 from tests.worker.service import LIMITS, MODELS, ListQueue, enqueue_paths, images, pending_chunks, run_of

@@ -8,8 +8,8 @@ import pytest
 import redis
 from sqlalchemy import Engine, update
 
-from catalog.chunks import claim_chunk
 from catalog.database import current_time, open_engine, writing
+from catalog.leases import claim_chunk
 from catalog.models import Run
 from catalog.workers import note_alive
 from tests.worker.pictures import draw_folder

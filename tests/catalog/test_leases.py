@@ -1,0 +1,157 @@
+"""Leases: claimed by one, renewed by progress, lost by silence, given back."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
+from catalog.chunks import (
+    has_returned,
+    mark_unpublished,
+    take_returned,
+    take_unpublished,
+)
+from catalog.database import reading, writing
+from catalog.leases import (  # fmt: skip
+    Lease,
+    LeaseLostError,
+    claim_chunk,
+    finish_chunk,
+    give_back,
+    hold_lease,
+    release_all_leases,
+    release_expired_leases,
+)
+from tests.catalog.shop import NOW, Shop, later
+
+
+def test_a_claim_counts_the_attempt_and_gives_a_lease(shop: Shop) -> None:
+    [chunk_id] = shop.enqueue_chunks(3)
+    lease = shop.try_claim(chunk_id)
+    assert lease is not None
+    assert (lease.chunk_id, lease.attempt, lease.model_version_id) == (chunk_id, 1, shop.model)
+    row = shop.chunk(chunk_id)
+    assert (row.state, row.attempts, row.token, row.lease_expires_at) == ("leased", 1, lease.token, later(10))
+
+
+def test_a_leased_a_done_and_a_missing_chunk_cannot_be_claimed(shop: Shop) -> None:
+    [chunk_id] = shop.enqueue_chunks(1)
+    lease = shop.try_claim(chunk_id)
+    assert lease is not None
+    assert shop.try_claim(chunk_id) is None
+    with writing(shop.engine) as session:
+        finish_chunk(session, lease)
+    assert shop.try_claim(chunk_id) is None
+    assert shop.try_claim(12_345) is None
+
+
+def test_of_many_claims_at_once_one_succeeds(shop: Shop) -> None:
+    chunk_ids = shop.enqueue_chunks(8, chunk_size=1)
+    threads = 6
+    barrier = Barrier(threads)
+
+    def claim_all(_thread: int) -> list[Lease | None]:
+        barrier.wait(timeout=20)
+        return [shop.try_claim(chunk_id) for chunk_id in chunk_ids]
+
+    with ThreadPoolExecutor(threads) as pool:
+        found = [lease for leases in pool.map(claim_all, range(threads)) for lease in leases if lease is not None]
+    assert sorted(lease.chunk_id for lease in found) == chunk_ids
+    assert all(shop.chunk(chunk_id).attempts == 1 for chunk_id in chunk_ids)
+
+
+def test_a_second_claim_waits_for_the_first_and_then_finds_nothing(shop: Shop) -> None:
+    [chunk_id] = shop.enqueue_chunks(1)
+    with ThreadPoolExecutor(1) as pool:
+        with writing(shop.engine) as session:
+            first = claim_chunk(session, chunk_id, lease_s=10, now=NOW)
+            second = pool.submit(shop.try_claim, chunk_id)
+            assert not second.done()
+        assert first is not None
+        assert second.result(timeout=20) is None
+
+
+def test_progress_renews_the_lease(shop: Shop) -> None:
+    [chunk_id] = shop.enqueue_chunks(1)
+    lease = shop.try_claim(chunk_id)
+    assert lease is not None
+    with writing(shop.engine) as session:
+        hold_lease(session, lease, lease_s=10, now=later(5))
+        assert release_expired_leases(session, now=later(12)) == 0
+        assert release_expired_leases(session, now=later(16)) == 1
+
+
+def test_an_expired_lease_makes_the_chunk_pending_and_its_token_worthless(shop: Shop) -> None:
+    [chunk_id] = shop.enqueue_chunks(1)
+    old = shop.try_claim(chunk_id)
+    assert old is not None
+    with writing(shop.engine) as session:
+        assert release_expired_leases(session, now=later(9)) == 0
+        assert release_expired_leases(session, now=later(11)) == 1
+    new = shop.try_claim(chunk_id, now=later(12))
+    assert new is not None
+    assert (new.attempt, shop.chunk(chunk_id).attempts) == (2, 2)
+    with reading(shop.engine) as session:
+        with pytest.raises(LeaseLostError):
+            hold_lease(session, old, lease_s=10, now=later(13))
+        with pytest.raises(LeaseLostError):
+            finish_chunk(session, old)
+    assert shop.chunk(chunk_id).token == new.token
+
+
+def test_an_attempt_that_was_ended_on_purpose_does_not_count(shop: Shop) -> None:
+    [chunk_id] = shop.enqueue_chunks(1)
+    assert shop.try_claim(chunk_id) is not None
+    with writing(shop.engine) as session:
+        assert release_all_leases(session, now=NOW, on_purpose=True) == 1
+    row = shop.chunk(chunk_id)
+    assert (row.state, row.attempts, row.token, row.published_at) == ("pending", 0, None, None)
+
+
+def test_a_chunk_that_was_given_back_rests_and_then_goes_before_all_others(shop: Shop) -> None:
+    first, second, third = shop.enqueue_chunks(3, chunk_size=1)
+    leases = [shop.try_claim(chunk_id) for chunk_id in (second, third)]
+    with writing(shop.engine) as session:
+        for lease, seconds in zip(leases, (60, 30), strict=True):
+            assert lease is not None
+            give_back(session, lease, ready_at=later(seconds))
+            with pytest.raises(LeaseLostError):
+                give_back(session, lease, ready_at=NOW)
+    row = shop.chunk(second)
+    assert (row.state, row.attempts, row.token, row.ready_at) == ("pending", 0, None, later(60))
+    assert shop.try_claim(second, now=later(59)) is None
+    with writing(shop.engine) as session:
+        assert not has_returned(session, now=later(29))
+        assert take_returned(session, count=9, now=later(29)) == []
+        assert take_unpublished(session, queue="fresh", count=9, republish_all=True, now=later(29)) == [first]
+        assert has_returned(session, now=later(60))
+        assert take_returned(session, count=1, now=later(60)) == [third]
+        mark_unpublished(session, [third])
+        assert take_returned(session, count=9, now=later(60)) == [third, second]
+    assert shop.try_claim(second, now=later(60)) is not None
+
+
+def test_images_written_are_progress_after_which_earlier_attempts_are_forgotten(shop: Shop) -> None:
+    [chunk_id] = shop.enqueue_chunks(1)
+    for number in range(3):
+        lease = shop.try_claim(chunk_id, now=later(100 * number))
+        with writing(shop.engine) as session:
+            release_expired_leases(session, now=later(100 * number + 50))
+    lease = shop.try_claim(chunk_id, now=later(400))
+    assert lease is not None
+    assert lease.attempt == 4
+    with writing(shop.engine) as session:
+        hold_lease(session, lease, lease_s=10, now=later(401))
+    assert shop.chunk(chunk_id).attempts == 4
+    with writing(shop.engine) as session:
+        hold_lease(session, lease, lease_s=10, now=later(402), images_written=True)
+    assert shop.chunk(chunk_id).attempts == 1
+
+
+def test_all_leases_are_released_at_once_where_no_worker_lives(shop: Shop) -> None:
+    first, second, third = shop.enqueue_chunks(3, chunk_size=1)
+    assert shop.try_claim(first)
+    assert shop.try_claim(second)
+    with writing(shop.engine) as session:
+        assert release_all_leases(session, now=NOW) == 2
+    assert shop.pending_chunks() == [first, second, third]

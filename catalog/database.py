@@ -24,6 +24,8 @@ TURN_KEY = 0x7475726E  # "turn"; PostgreSQL's advisory locks are known by a numb
 WRITERS_KEY = 0x77726974  # "writ"
 CONNECT_TIMEOUT_S = 5  # a database that is away is noticed within one tick of a worker's timer, not after minutes
 
+LONGEST_IDLE_S = 60.0  # between two statements of one transaction a promotion computes for some seconds
+
 Clock = Callable[[Session], datetime]  # tells the moment inside a transaction: `current_time`, or one that is given
 
 
@@ -47,19 +49,23 @@ def parse_url(url: str) -> URL:
     raise CatalogError(f"the catalog lives in PostgreSQL or SQLite, not in {backend!r}")
 
 
-def open_engine(url: str, *, pooled: bool = True) -> Engine:
+def open_engine(url: str, *, pooled: bool = True, longest_idle_s: float = LONGEST_IDLE_S) -> Engine:
     """An engine for `url`; nothing is connected yet.
 
     Args:
         url: `postgresql://…` or `sqlite:///…`.
         pooled: keep connections. False in a process that forks: a child must never share one.
+        longest_idle_s: PostgreSQL ends a transaction that asks nothing for so long: what stands still in the midst of
+            one, as a process that was suspended, would hold its rows, and all who want them, for as long as that.
     """
     parsed = parse_url(url)
     options: dict[str, Any] = {"hide_parameters": True} | ({} if pooled else {"poolclass": NullPool})
     if parsed.get_backend_name() == "sqlite":
         options["connect_args"] = {"timeout": BUSY_TIMEOUT_S}
     else:
-        options["connect_args"] = {"connect_timeout": CONNECT_TIMEOUT_S, "options": "-c timezone=UTC"}
+        idle_ms = round(1000 * longest_idle_s)
+        settings = ("-c timezone=UTC", f"-c idle_in_transaction_session_timeout={idle_ms}")
+        options["connect_args"] = {"connect_timeout": CONNECT_TIMEOUT_S, "options": " ".join(settings)}
         options["pool_pre_ping"] = pooled
     try:
         engine = create_engine(parsed, **options)
@@ -141,9 +147,9 @@ def is_unreachable(error: DBAPIError) -> bool:
 
 
 # By PostgreSQL's classes of SQLSTATE (appendix A of its manual): connection, resources (a full disk, memory, too many
-# connections), an operator's intervention, system errors; a transaction of others that went first; and a server that
-# only reads, as a standby does until it is promoted.
-UNABLE_STATES = ("08", "53", "57", "58", "40", "25006")
+# connections), an operator's intervention, system errors; a transaction of others that went first; a server that only
+# reads, as a standby does until it is promoted; and a transaction that asked nothing for too long.
+UNABLE_STATES = ("08", "53", "57", "58", "40", "25006", "25P03")
 UNABLE_CODES = {
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
     sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL,

@@ -39,6 +39,7 @@ LEAST_REST_S = 5.0
 MOST_REST_S = 60.0
 MOST_AWAY_S = 24 * 3600  # what is away for a day is no cable pulled out: its images fail, and are tried again later
 WRITE_EVERY_S = 2.0  # a write renews the lease, and is the progress that a bar shows; one costs some 30 ms
+CAREFUL_WRITE_EVERY_S = 0.5  # these images are late by a lease already, and the next death costs less
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,11 +150,12 @@ class _ChunkWork:
             written += self._write(self._give_up(images[:1], "workers died when it was next"))
             images = images[1:]
         last_write = time.monotonic()
+        write_every_s = CAREFUL_WRITE_EVERY_S if self.careful else WRITE_EVERY_S
         for part in self._parts(images):
             if self.is_stopping():
                 break
             outcomes += self._classify_or_give_up(part)
-            if self.one_by_one or time.monotonic() - last_write > WRITE_EVERY_S:
+            if self.one_by_one or time.monotonic() - last_write > write_every_s:
                 written += self._write(outcomes)
                 outcomes, last_write = [], time.monotonic()
         if written + len(outcomes) < waiting:

@@ -12,7 +12,7 @@ from functools import cached_property
 from celery import Task
 from sqlalchemy import Engine
 
-from catalog.database import DatabaseUnreachableError, open_engine
+from catalog.database import LONGEST_IDLE_S, DatabaseUnreachableError, open_engine
 from catalog.errors import CatalogError
 from worker.classifiers import Models
 from worker.classifying import Limits, classify_chunk
@@ -33,13 +33,14 @@ class CatalogTask(Task):  # type: ignore[misc]  # Celery has no types
     """
 
     ignore_result = True
+    longest_idle_s = LONGEST_IDLE_S
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     @cached_property
     def _engine(self) -> Engine:
-        return open_engine(self._settings.catalog_url)
+        return open_engine(self._settings.catalog_url, longest_idle_s=self.longest_idle_s)
 
 
 class TickTask(CatalogTask):
@@ -62,6 +63,7 @@ class ChunkTask(CatalogTask):
     """Classifies a chunk. Classifiers are loaded on first use: a net built before a fork hangs the child."""
 
     name = "hangtag.classify_chunk"
+    longest_idle_s = 5.0  # half of the shortest lease that makes sense: what it held is free when that is over
 
     def __init__(self, settings: Settings, *, is_stopping: Callable[[], bool]) -> None:
         super().__init__(settings)

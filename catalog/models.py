@@ -4,7 +4,7 @@ Owns the shape of every table; `migrations/` builds them and a test holds the tw
 `catalog.views`.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import (
     JSON,
@@ -446,6 +446,16 @@ class Worker(Base):
     processes: Mapped[int] = mapped_column(Integer)
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]
+
+
+class RefusedMessage(Base):
+    """How many messages in the queue were not ours, on one day (UTC) and for one reason."""
+
+    __tablename__ = "refused_message"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    reason: Mapped[str] = mapped_column(primary_key=True)
+    messages: Mapped[int]
 
 
 class Training(Base):

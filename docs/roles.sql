@@ -34,7 +34,7 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM hangtag_worker, hangtag_editor, h
 GRANT SELECT ON product_tags, review_queue, image_failures, disagreements, human_actions, tag_changes TO hangtag_reader;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO hangtag_worker;
-GRANT INSERT, UPDATE ON source, product, image, chunk, run, prediction, training TO hangtag_worker;
+GRANT INSERT, UPDATE ON source, product, image, chunk, run, prediction, training, refused_message TO hangtag_worker;
 GRANT INSERT, UPDATE, DELETE ON worker TO hangtag_worker;
 GRANT DELETE ON chunk TO hangtag_worker;
 -- The first run brings the bundle of the package, and a newer hangtag stores its own beside the current one.

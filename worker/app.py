@@ -22,8 +22,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from catalog.database import current_time, writing
 from catalog.errors import CatalogError
+from catalog.refusals import add_refusals
 from catalog.workers import note_alive, note_stopped
 from worker.dispatching import RETURNED, BrokerUnreachableError, dispatch
+from worker.messages import REFUSALS
 from worker.processes import die_with_parent
 from worker.settings import Settings
 from worker.tasks import ChunkTask, TickTask
@@ -60,7 +62,7 @@ def create_app(settings: Settings, *, broker_url: str, is_stopping: Callable[[],
         worker_enable_remote_control=False,
         worker_send_task_events=False,
         broker_connection_retry_on_startup=True,
-        worker_consumer="worker.consumer:PatientConsumer",
+        worker_consumer="worker.consumer:OwnConsumer",
         broker_transport_options={
             "queue_order_strategy": "priority",  # without it two queues are served 1:1
             "visibility_timeout": 3600,  # an unacknowledged wake-up may come back late: the rows call again anyway
@@ -178,7 +180,10 @@ class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
         try:
             if self._ticks % HEARTBEAT_TICKS == 0:
                 with writing(self._engine) as session:
-                    note_alive(session, self._name, processes=self._processes, now=current_time(session))
+                    now = current_time(session)
+                    note_alive(session, self._name, processes=self._processes, now=now)
+                    add_refusals(session, REFUSALS, now=now)
+                REFUSALS.clear()
             self._ticks += 1
             dispatch(self._engine, self._queue)
             self._stalled_ticks = self._stalled_ticks + 1 if self._is_stalled() else 0

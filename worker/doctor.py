@@ -12,6 +12,7 @@ from catalog.database import Clock, current_time, describe, reading
 from catalog.errors import CatalogError
 from catalog.model_versions import current_model_version
 from catalog.operations import ScheduledRun, count_waiting_images, has_live_lease, newest_scheduled_run
+from catalog.refusals import recent_refusals
 from catalog.workers import living_workers
 from training.errors import TrainingError
 from worker.errors import UsageError
@@ -61,6 +62,7 @@ def examine(
     yield workers
     if workers.ok:
         yield _examine_queue(engine, sleep)
+    yield _examine_messages(engine, clock)
     yield _examine_sources(engine)
     yield _examine_nightly(engine, settings, clock)
     yield _examine_schedule("training", settings.training, settings)
@@ -98,6 +100,16 @@ def _look_at_queue(engine: Engine) -> tuple[int, bool]:
     """How many images wait, and whether a worker gets on with some."""
     with reading(engine) as session:
         return count_waiting_images(session), has_live_lease(session, now=current_time(session))
+
+
+def _examine_messages(engine: Engine, clock: Clock) -> Check:
+    """Whether somebody else writes into the queue: whoever can do that can hold up work, though not run code."""
+    with reading(engine) as session:
+        refused = recent_refusals(session, now=clock(session))
+    if refused:
+        counts = ", ".join(f"{reason} ({count})" for reason, count in refused.items())
+        return Check("messages", False, f"refused since yesterday, not ours: {counts}; who else writes to this Redis?")
+    return Check("messages", True, "none was refused")
 
 
 def _examine_sources(engine: Engine) -> Check:

@@ -24,6 +24,7 @@ from catalog.operations import (
     newest_scheduled_run,
     total_runs,
 )
+from catalog.refusals import all_refusals
 from catalog.workers import living_workers
 from worker.errors import UsageError
 from worker.nightly import SCHEDULE
@@ -67,6 +68,10 @@ def collect_metrics(session: Session, *, now: datetime) -> Iterator[Metric]:
     yield GaugeMetricFamily("hangtag_workers", "Workers that live.", value=len(living))
     processes = sum(worker.processes for worker in living)
     yield GaugeMetricFamily("hangtag_worker_processes", "Their processes.", value=processes)
+    refused = CounterMetricFamily("hangtag_refused_messages", "Messages that were not ours.", labels=["reason"])
+    for reason, count in all_refusals(session).items():
+        refused.add_metric([reason], count)
+    yield refused
     yield from _collect_runs(session)
     model = current_model_version(session)
     if model is not None:

@@ -39,8 +39,8 @@ class Anna:
     def _correct(self) -> None:
         while self._skus and not self._ended.wait(self._chance.uniform(0, LONGEST_PAUSE_S)):
             sku, label = self._chance.choice(self._skus), self._chance.choice(LABELS)
-            while not self._say(sku, label):
-                self._ended.wait(LONGEST_PAUSE_S)
+            while not self._say(sku, label) and not self._ended.wait(LONGEST_PAUSE_S):
+                pass
 
     def _say(self, sku: str, label: str) -> bool:
         try:

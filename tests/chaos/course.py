@@ -52,8 +52,13 @@ class Course:
 
     def run(self) -> None:
         """Return when the run is over and all that was put off has been done."""
-        with Anna(self.engine, self.skus, self.chance) as anna:
-            self._run(time.monotonic() + LONGEST_S)
+        try:
+            with Anna(self.engine, self.skus, self.chance) as anna:
+                self._run(time.monotonic() + LONGEST_S)
+        finally:
+            for timer in self._timers:
+                timer.cancel()
+                timer.join()
         self.words = anna.words
 
     def _run(self, deadline_s: float) -> None:

@@ -97,7 +97,7 @@ class Worker:
 
     def kill_child(self, number: int) -> None:
         """One of the processes that classify."""
-        if self._process is not None:
+        if self._process is not None and self.is_alive:
             children = psutil.Process(self._process.pid).children()
             if children:
                 children[number % len(children)].kill()

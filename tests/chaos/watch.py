@@ -78,7 +78,7 @@ class Watch:
         """Note what went on."""
         for chunk_id in [id_ for id_ in self._disturbed if id_ in look.waiting]:
             disturbed = self._disturbed[chunk_id]
-            if look.waiting[chunk_id] < disturbed.held.waiting:
+            if look.waiting[chunk_id] < disturbed.held.waiting or not look.waiting[chunk_id]:
                 del self._disturbed[chunk_id]
                 self.recovered.append(Recovery(disturbed.kind, now_s - disturbed.since_s))
 

@@ -25,6 +25,7 @@ from catalog.errors import CatalogError
 from catalog.refusals import add_refusals
 from catalog.workers import note_alive, note_stopped
 from worker.dispatching import RETURNED, BrokerUnreachableError, dispatch
+from worker.logs import set_up_logging
 from worker.messages import REFUSALS
 from worker.processes import die_with_parent
 from worker.settings import Settings
@@ -238,8 +239,6 @@ def _start_child(**_kwargs: object) -> None:
 
 def _setup_logging(settings: Settings) -> Any:  # noqa: ANN401
     def setup(**_kwargs: object) -> None:
-        logging.basicConfig(
-            level=settings.log_level, format="%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
-        )
+        set_up_logging(level=settings.log_level, form=settings.log_format)
 
     return setup

@@ -92,7 +92,7 @@ def classify_chunk(
     if not is_stopping():
         claimed = ask_until_answered(claim, before_wait=before_wait, is_stopping=is_stopping)
     if claimed is None:
-        log.debug("chunk %s: nothing to claim", chunk_id)
+        log.debug("nothing to claim", extra={"chunk": chunk_id})
         return 0
     progress()
     lease, images, labels = claimed
@@ -100,10 +100,14 @@ def classify_chunk(
         engine=engine, lease=lease, labels=labels, models=models, limits=limits, lease_s=lease_s,
         progress=progress, before_wait=before_wait, is_stopping=is_stopping, clock=clock,
     )  # fmt: skip
+    started_s = time.monotonic()
     try:
-        return work.run(images)
+        written = work.run(images)
+        log.info("%s of %s images written in %.2f s, attempt %s", written, len(images), time.monotonic() - started_s,
+                 lease.attempt, extra=work.ids)  # fmt: skip
+        return written
     except LeaseLostError:
-        log.warning("chunk %s: the lease was lost, another worker does the rest", chunk_id)
+        log.warning("the lease was lost, another worker does the rest", extra=work.ids)
         return 0
 
 
@@ -124,6 +128,11 @@ class _ChunkWork:
     renewed_at: float = field(default_factory=time.monotonic)
     classified: set[bytes] = field(default_factory=set)  # contents predicted here; some are not written yet
     away: set[str] = field(default_factory=set)  # roots of sources that cannot be reached now
+
+    @property
+    def ids(self) -> dict[str, int]:
+        """What a line in the log is about."""
+        return {"run": self.lease.run_id, "chunk": self.lease.chunk_id}
 
     @property
     def careful(self) -> bool:
@@ -195,8 +204,7 @@ class _ChunkWork:
         """Seconds that a chunk rests after it was given back."""
         if not self.away:
             return 0
-        log.warning("run %s chunk %s waits: not there, or empty: %s", self.lease.run_id, self.lease.chunk_id,
-                    ", ".join(sorted(self.away)))  # fmt: skip
+        log.warning("its images wait: not there, or empty: %s", ", ".join(sorted(self.away)), extra=self.ids)
         return min(max(self.lease.age_s / 2, LEAST_REST_S), MOST_REST_S)
 
     def _renew(self) -> None:
@@ -235,7 +243,7 @@ class _ChunkWork:
         except Exception as error:
             if self.lease.attempt < MAX_ATTEMPTS:
                 raise
-            log.exception("chunk %s is given up", self.lease.chunk_id)
+            log.exception("given up", extra=self.ids)
             return self._give_up(images, f"attempts failed: {' '.join(str(error).split())[:200]}")
 
     def _give_up(self, images: Sequence[WaitingImage], reason: str) -> list[Outcome]:
@@ -301,6 +309,6 @@ class _ChunkWork:
         ]
 
     def _failed(self, image: WaitingImage, content_hash: bytes | None, error: ImageError) -> Outcome:
-        log.info("run %s chunk %s image %s: %s: %s", self.lease.run_id, self.lease.chunk_id, image.image_id,
-                 error.code, error.reason)  # fmt: skip
+        ids = self.ids | {"image": image.image_id}
+        log.info("failed: %s: %s: %s", error.code, error.reason, image.key, extra=ids)
         return Outcome(image.image_id, image.product_id, content_hash, failure=(error.code, error.reason))

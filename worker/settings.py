@@ -38,6 +38,7 @@ class Settings:
     image_cpu_s: int = setting(4, "CPU seconds for one image in careful mode")
     image_memory_mb: int = setting(1000, "megabytes for decoding one image in careful mode")
     log_level: str = setting("WARNING", "of the workers' log on stderr: DEBUG, INFO, WARNING, ERROR")
+    log_format: str = setting("text", "of that log: text, or json with a line for each event")
     nightly: str = setting("30 3 * * *", "cron expression of the nightly retag; off: none")
     nightly_budget: str = setting(
         "", "how long a night may lease work, as 2h or 90m, from its start; default: no limit"
@@ -166,4 +167,6 @@ def _checked(settings: Settings) -> Settings:
         parse_duration(settings.nightly_budget, name="HANGTAG_NIGHTLY_BUDGET")
     if settings.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise UsageError(f"HANGTAG_LOG_LEVEL={settings.log_level!r} is none of DEBUG, INFO, WARNING, ERROR")
+    if settings.log_format not in {"text", "json"}:
+        raise UsageError(f"HANGTAG_LOG_FORMAT={settings.log_format!r} is none of text, json")
     return settings

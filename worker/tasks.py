@@ -89,7 +89,7 @@ class ChunkTask(CatalogTask):
                 before_wait=lambda: _end_if_silent(MOST_WAIT_S), is_stopping=self._is_stopping,
             )  # fmt: skip
         except DatabaseUnreachableError as error:
-            log.warning("chunk %s is left to its lease: %s", chunk_id, error)
+            log.warning("left to its lease: %s", error, extra={"chunk": chunk_id})
         finally:
             signal.alarm(0)
 

@@ -4,7 +4,7 @@
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: demo test check bench pins clean
+.PHONY: demo test check bench chaos pins clean
 
 demo: .venv/runtime-installed
 	@rm -rf .demo
@@ -23,6 +23,10 @@ check: .venv/everything-installed
 
 bench: .venv/everything-installed
 	$(BIN)/python -m tests.benchmarks
+
+# Ten seeds on each database: 20,000 photos, and everything that may die is killed. Some 40 minutes.
+chaos: .venv/everything-installed
+	$(BIN)/python -m tests.chaos
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -142,8 +142,9 @@ def _csv_value(value: object) -> object:
 
 def _csv_line(values: Iterable[object]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(values)
-    return line.getvalue()
+    # The writer quotes what is in its own line's end: with "\n" alone a "\r" in a name ended the row of every reader.
+    csv.writer(line, lineterminator="\r\n").writerow(values)
+    return line.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _flatten(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -7,15 +7,18 @@ process that may die.
 
 from __future__ import annotations
 
+import os
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from io import BytesIO
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import AvifImagePlugin, ExifTags, Image
 
 from training.errors import TrainingError
 from training.file_signatures import is_cut_short, name_format
@@ -24,6 +27,15 @@ Pixels: TypeAlias = NDArray[np.uint8]
 
 # What shops have. Every further format is code that reads hostile bytes: a 284-byte .blp cost 4.7 s and 690 MB.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF")
+
+# Up to these a photo is decoded wherever one is asked for. The worst of this size that were tried, noise in AVIF with
+# full colours, in JPEG with every scan, in 32-bit TIFF, took .9 CPU seconds and 130 MB; an ordinary one takes a tenth.
+LIGHT_PIXELS = 4_000_000
+LIGHT_JPEG_PIXELS = 16_000_000  # decoded at reduced scale: .4 s and 2 MB
+LIGHT_BYTES = 20_000_000
+MOST_SCANS = 20  # a progressive photo has about ten; each more costs a pass over all pixels, however empty it is
+START_OF_SCAN = b"\xff\xda"
+BAND_PIXELS = 500_000  # 14 MB while it is converted
 
 # What Pillow's plugins raise over damaged files. Named one by one, not as Exception: a time limit that the
 # caller raises in here must get through.
@@ -41,6 +53,8 @@ _DAMAGE = (
     struct.error,
     zlib.error,
 )
+
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a process for each core is at work already; threads blur every limit
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -65,22 +79,32 @@ class ImageError(TrainingError):
         self.reason = reason
 
 
-def decode_photo(data: bytes, *, working_px: int, max_pixels: int) -> Pixels:
+class CostlyPhotoError(Exception):
+    """A photo that may take long, or much memory: to be decoded where both are bounded."""
+
+
+def decode_photo(data: bytes, *, working_px: int, max_pixels: int, only_light: bool = False) -> Pixels:
     """A photo as uint8 (rows, columns, 3), upright, over white, its longest side at least `working_px`.
 
     Larger photos come reduced to between one and two times `working_px`; smaller ones come as they are.
     A whole photo or an ImageError, never half a picture. Animations and multi-page files give their first frame.
+
+    Args:
+        only_light: raise CostlyPhotoError, before anything is decoded, for what may cost over a second or 150 MB.
     """
     photo = _open_photo(data, max_pixels)
     name = str(photo.format)
+    if only_light and _is_costly(photo, data):
+        raise CostlyPhotoError
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns over odd metadata of photos that are fine
             # draft() keeps both sides above its argument, ours is about the longest: most photos are 3:4 or 2:3.
             photo.draft("RGB", (working_px * 2 // 3, working_px * 2 // 3))
-            photo.load()
-            turn = _TURNS.get(photo.getexif().get(ExifTags.Base.Orientation, 1))
-            flat = _reduce_scale(_flatten_colours(photo), working_px)
+            with _silent_libtiff() if name == "TIFF" else nullcontext():
+                photo.load()
+            turn = _find_turn(photo)
+            flat = _reduce_scale(photo, working_px)
     except _DAMAGE as error:
         raise _explain_failure(error, data, name, opened=True) from None
     return np.asarray(flat if turn is None else flat.transpose(turn))
@@ -116,32 +140,93 @@ def _explain_failure(error: Exception, data: bytes, name: str | None, *, opened:
     return ImageError("undecodable", f"the {name} file cannot be decoded: {text or type(error).__name__}")
 
 
-def _flatten_colours(photo: Image.Image) -> Image.Image:
+@contextmanager
+def _silent_libtiff() -> Iterator[None]:
+    """libtiff writes what it thinks of a file to descriptor 2, in the midst of a log; Pillow has no switch for it."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
+
+
+def _find_turn(photo: Image.Image) -> Image.Transpose | None:
+    """How the photo is to be turned; damaged EXIF costs the turn, not the photo."""
+    try:
+        return _TURNS.get(photo.getexif().get(ExifTags.Base.Orientation, 1))
+    except _DAMAGE:
+        return None
+
+
+def _is_costly(photo: Image.Image, data: bytes) -> bool:
+    """Whether decoding may take long: by what the header says, before a pixel is read."""
+    most = LIGHT_PIXELS
+    if photo.format in ("JPEG", "MPO") and not photo.info.get("progressive"):
+        most = LIGHT_JPEG_PIXELS
+    elif photo.format in ("JPEG", "MPO") and data.count(START_OF_SCAN) > MOST_SCANS:
+        return True
+    return photo.width * photo.height > most or len(data) > LIGHT_BYTES
+
+
+def _reduce_scale(photo: Image.Image, working_px: int, *, band_pixels: int = BAND_PIXELS) -> Image.Image:
+    """The photo in plain colours and at the scale, a band of rows after the other.
+
+    In one piece the colours of a photo with transparency or of 16 bits took 20 to 28 bytes a pixel beside its own.
+    """
+    factor = max(photo.size) // working_px
+    white = _white_of(photo, band_pixels)
+    if factor <= 1:
+        return _flatten_colours(photo, white)
+    if _is_plain(photo):
+        return photo.reduce(factor)
+    small = Image.new("RGB", (-(-photo.width // factor), -(-photo.height // factor)))
+    for band, top in _bands(photo, factor, band_pixels):
+        small.paste(_flatten_colours(band, white).reduce(factor), (0, top // factor))
+    return small
+
+
+def _bands(photo: Image.Image, factor: int, band_pixels: int) -> Iterator[tuple[Image.Image, int]]:
+    """Parts of the photo of all its columns and a multiple of `factor` rows, and where each begins."""
+    rows = max(1, band_pixels // (photo.width * factor)) * factor
+    for top in range(0, photo.height, rows):
+        yield photo.crop((0, top, photo.width, min(top + rows, photo.height))), top
+
+
+def _is_plain(photo: Image.Image) -> bool:
+    return photo.mode == "RGB" and "transparency" not in photo.info
+
+
+def _flatten_colours(photo: Image.Image, white: float) -> Image.Image:
     """The photo in plain red, green and blue: transparency over white, every other colour model converted."""
-    if photo.mode == "RGB" and "transparency" not in photo.info:
+    if _is_plain(photo):
         return photo
     if photo.mode.startswith(("I", "F")):
-        return _scale_depth(photo)
+        gray = (_values_of(photo) * (255.0 / white)).clip(0, 255).astype(np.uint8)
+        return Image.fromarray(gray).convert("RGB")
     if photo.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in photo.info:
         picture = photo.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
     return photo.convert("RGB")
 
 
-def _scale_depth(photo: Image.Image) -> Image.Image:
-    """Gray of more than 8 bits, brought to 8: Pillow's own conversion clips it to white.
+def _white_of(photo: Image.Image, band_pixels: int) -> float:
+    """Which value is white in gray of more than 8 bits: Pillow's own conversion clips it.
 
     32-bit integers hold 16 bits in practice (Pillow opens some 16-bit files so); floats hold 0 to 1, or 0 to 255.
     """
-    values = np.nan_to_num(np.asarray(photo, np.float64))
-    highest = values.max(initial=0.0)
-    white = 65535.0 if photo.mode.startswith("I;16") or highest > 255.0 else 255.0 if highest > 1.0 else 1.0  # noqa: PLR2004
+    if photo.mode.startswith("I;16"):
+        return 65535.0
+    if not photo.mode.startswith(("I", "F")):
+        return 255.0
+    highest = max(float(_values_of(band).max(initial=0.0)) for band, _ in _bands(photo, 1, band_pixels))
     if photo.mode == "I" and highest <= 1.0:
-        white = 255.0
-    gray = (values * (255.0 / white)).clip(0, 255).astype(np.uint8)
-    return Image.fromarray(gray).convert("RGB")
+        return 255.0
+    return 65535.0 if highest > 255.0 else 255.0 if highest > 1.0 else 1.0  # noqa: PLR2004
 
 
-def _reduce_scale(picture: Image.Image, working_px: int) -> Image.Image:
-    factor = max(picture.size) // working_px
-    return picture.reduce(factor) if factor > 1 else picture
+def _values_of(photo: Image.Image) -> NDArray[np.float64]:
+    return np.nan_to_num(np.asarray(photo, np.float64))

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from training.bundle import BundleError, InputSpec
-from training.decoding import FORMATS, ImageError, Pixels, decode_photo
+from training.decoding import FORMATS, CostlyPhotoError, ImageError, Pixels, decode_photo
 from training.flat_field import flatten_field
 from training.item_view import view_item
 
-__all__ = ["FORMATS", "PREPROCESSINGS", "ImageError", "check_preprocessing", "prepare_photo"]
+__all__ = ["FORMATS", "PREPROCESSINGS", "CostlyPhotoError", "ImageError", "check_preprocessing", "prepare_photo"]
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,19 @@ PREPROCESSINGS: Mapping[str, Preprocessing] = {
 }
 
 
-def prepare_photo(data: bytes, spec: InputSpec, preprocessing: str, *, max_pixels: int) -> Pixels:
+def prepare_photo(
+    data: bytes, spec: InputSpec, preprocessing: str, *, max_pixels: int, only_light: bool = False
+) -> Pixels:
     """The net's input, uint8 (height, width, channels), of a photo's bytes.
 
-    Raises ImageError where the photo cannot be used, BundleError where the preprocessing is not known here.
+    Raises ImageError where the photo cannot be used, BundleError where the preprocessing is not known here, and with
+    `only_light` CostlyPhotoError for what may take long or much memory.
     """
     check_preprocessing(preprocessing)
     chosen = PREPROCESSINGS[preprocessing]
     working_px = round(chosen.oversampling * max(spec.height, spec.width))
-    return chosen.apply(decode_photo(data, working_px=working_px, max_pixels=max_pixels), spec)
+    photo = decode_photo(data, working_px=working_px, max_pixels=max_pixels, only_light=only_light)
+    return chosen.apply(photo, spec)
 
 
 def check_preprocessing(name: str) -> None:

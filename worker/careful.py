@@ -1,7 +1,7 @@
 """Careful mode: a photo prepared in a forked child of its own, with its own limits.
 
-Used for a chunk whose last worker died: the photo that kills its decoder, or takes all memory, costs itself and
-nothing else. A fork costs 3 ms.
+Used for a photo that may take long or much memory, and for each of a chunk whose last worker died: the one that kills
+its decoder, or takes all memory, costs itself and nothing else. A fork costs 3 ms.
 """
 
 import json

@@ -24,7 +24,7 @@ from catalog.model_versions import load_label_set
 from catalog.predictions import Outcome, write_outcomes
 from training.bundle import Bundle
 from training.classifier import Classifier
-from training.preprocessing import ImageError, prepare_photo
+from training.preprocessing import CostlyPhotoError, ImageError, prepare_photo
 from worker.careful import prepare_in_child
 from worker.classifiers import Models
 from worker.patience import Answer, ask_until_answered
@@ -290,11 +290,16 @@ class _ChunkWork:
         manifest = self.model[0].manifest
         spec = manifest.input
 
-        def prepare() -> NDArray[np.uint8]:
-            return prepare_photo(data, spec, manifest.preprocessing, max_pixels=self.limits.max_pixels)
+        def prepare(*, only_light: bool = False) -> NDArray[np.uint8]:
+            return prepare_photo(
+                data, spec, manifest.preprocessing, max_pixels=self.limits.max_pixels, only_light=only_light
+            )
 
         if not self.careful:
-            return prepare()
+            try:
+                return prepare(only_light=True)
+            except CostlyPhotoError:
+                pass  # in a child, where it may take no more than its limits
         shape = (spec.height, spec.width, spec.channels)
         return prepare_in_child(prepare, shape=shape, cpu_s=self.limits.cpu_s, memory_bytes=self.limits.memory_bytes)
 

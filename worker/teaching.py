@@ -131,7 +131,7 @@ def _describe(taught: _Tally, held_out: _Tally, parent_words: int) -> list[str]:
 def _writing_rows(file: IO[bytes]) -> Iterator[Any]:
     """A CSV writer into a binary file, the header written."""
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-    rows = csv.writer(text, lineterminator="\n")
+    rows = csv.writer(text, lineterminator="\r\n")
     rows.writerow([COLUMNS.image, COLUMNS.label, COLUMNS.parent, COLUMNS.group])
     yield rows
     text.flush()

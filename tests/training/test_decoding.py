@@ -1,12 +1,14 @@
+import os
 import struct
 import zlib
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
 from tests.training.photos import draw_item, encode, measure_difference
-from training.decoding import FORMATS, ImageError, Pixels, decode_photo
+from training.decoding import FORMATS, CostlyPhotoError, ImageError, Pixels, _reduce_scale, decode_photo
 
 # Each format's own way to write the same picture with little or no loss.
 OPTIONS: dict[str, dict[str, object]] = {
@@ -81,6 +83,59 @@ def test_damaged_exif_costs_the_turn_and_not_the_photo(reference: Pixels) -> Non
     data = encode(draw_item(), "PNG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
 
     assert measure_difference(decode(data), reference) < 1
+
+
+def test_exif_that_ends_within_its_header_costs_the_turn_alone(reference: Pixels) -> None:
+    data = encode(draw_item(), "PNG", exif=b"Exif\0\0II*\x20\x08")
+
+    assert measure_difference(decode(data), reference) < 1
+
+
+def test_libtiff_writes_nothing_into_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    data = encode(draw_item(), "TIFF", compression="tiff_lzw")
+    assert failure(data[:200] + data[-300:]).code in {"truncated", "undecodable"}
+    assert capfd.readouterr() == ("", "")
+    os.write(2, b"and what others say is heard")
+    assert capfd.readouterr().err == "and what others say is heard"
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "L", "P", "1", "CMYK", "I;16", "I", "F"])
+@pytest.mark.parametrize("size", [(70, 301), (301, 70), (56, 57)])
+def test_bands_of_rows_give_what_the_photo_gives_in_one_piece(mode: str, size: tuple[int, int]) -> None:
+    grays = np.random.default_rng(0).integers(0, 256, (size[1], size[0]), dtype=np.uint8)
+    photo = Image.fromarray(grays)
+    photo = Image.fromarray(grays.astype(np.uint16) * 257) if mode == "I;16" else photo.convert(mode)
+    whole, in_bands = (_reduce_scale(photo, 28, band_pixels=pixels) for pixels in (10**9, 500))
+    assert whole.size == in_bands.size
+    assert whole.tobytes() == in_bands.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "side", "is_costly"),
+    [
+        ("PNG", {}, 2000, False),
+        ("PNG", {}, 2001, True),
+        ("JPEG", {}, 4000, False),
+        ("JPEG", {}, 4001, True),
+        ("JPEG", {"progressive": True}, 2000, False),
+        ("JPEG", {"progressive": True}, 2001, True),
+    ],
+)
+def test_what_may_take_long_is_told_by_its_header(
+    name: str, options: dict[str, object], side: int, is_costly: bool
+) -> None:
+    data = encode(Image.new("L", (side, side)), name, **options)
+    expected = pytest.raises(CostlyPhotoError) if is_costly else nullcontext()
+    with expected:
+        decode_photo(data, working_px=56, max_pixels=10**9, only_light=True)
+
+
+def test_a_photo_of_very_many_scans_may_take_long() -> None:
+    data = encode(Image.new("L", (200, 200)), "JPEG", progressive=True)
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    decode_photo(data, working_px=56, max_pixels=10**9, only_light=True)
+    with pytest.raises(CostlyPhotoError):
+        decode_photo(data[:-2] + 30 * scan + data[-2:], working_px=56, max_pixels=10**9, only_light=True)
 
 
 @pytest.mark.parametrize("name", ["JPEG", "TIFF"])

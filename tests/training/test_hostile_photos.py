@@ -1,13 +1,15 @@
 """Photos made up and damaged at random: each is a whole picture or has a code, in bounded time."""
 
 import io
+import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFile
 
 from training.decoding import ImageError, decode_photo
 
@@ -144,3 +146,43 @@ def test_what_has_too_many_pixels_is_refused_before_it_is_decoded(size: tuple[in
         longest = max(decode_photo(file.getvalue(), working_px=WORKING_PX, max_pixels=MAX_PIXELS).shape[:2])
         assert WORKING_PX <= longest < 2 * WORKING_PX
     assert time.process_time() - started_s < MOST_CPU_S
+
+
+COST = """
+import resource, sys
+from training.decoding import decode_photo
+data = sys.stdin.buffer.read()
+before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before_s = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+decode_photo(data, working_px=64, max_pixels=10**9, only_light=True)
+after = resource.getrusage(resource.RUSAGE_SELF)
+print(sum(after[:2]) - before_s, after.ru_maxrss - before_kb)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "options"),
+    [
+        ("PNG", "RGBA", {"compress_level": 1}),
+        ("PNG", "I;16", {"compress_level": 1}),
+        ("TIFF", "F", {}),
+        ("WEBP", "RGBA", {"lossless": True, "method": 0, "quality": 0}),
+        ("AVIF", "RGBA", {"speed": 10, "subsampling": "4:4:4", "quality": 95}),
+        ("JPEG", "RGB", {"quality": 90, "progressive": True}),
+    ],
+)
+def test_the_costliest_photos_that_are_decoded_wherever_one_is_asked_for_stay_far_below_the_limits(
+    name: str, mode: str, options: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ImageFile, "MAXBLOCK", 2**26)  # of the encoder
+    noise = np.random.default_rng(0).integers(0, 256, (2000, 2000, 3), dtype=np.uint8)
+    if mode == "I;16":
+        picture = Image.fromarray(noise[..., 0].astype(np.uint16) * 257)
+    else:
+        picture = Image.fromarray(noise).convert(mode)
+    file = io.BytesIO()
+    picture.save(file, name, **options)
+    done = subprocess.run([sys.executable, "-c", COST], input=file.getvalue(), capture_output=True, check=True)
+    cpu_s, memory_kb = map(float, done.stdout.split())
+    assert cpu_s < MOST_CPU_S
+    assert memory_kb < 150_000

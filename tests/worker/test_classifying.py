@@ -132,7 +132,6 @@ def test_a_photo_that_its_limits_kill_costs_itself(catalog_engine: Engine, tmp_p
     draw_picture(tmp_path / "photos" / "huge.png", size=(9000, 9000))
     limits = Limits(max_pixels=100_000_000, max_file_bytes=100_000_000, cpu_s=20, memory_bytes=20_000_000)
     _, chunk_id = one_chunk(catalog_engine, tmp_path / "photos")
-    set_attempts(catalog_engine, chunk_id, 1)
     assert classify(catalog_engine, chunk_id, limits=limits) == 4
     codes = {key: image.failure_code for key, image in images(catalog_engine).items()}
     assert codes.pop("huge.png") in {"decoder_died", "undecodable"}

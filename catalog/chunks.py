@@ -159,7 +159,10 @@ def take_unpublished(session: Session, *, queue: str, count: int, republish_all:
         .where(Chunk.state == "pending", Chunk.queue == queue, wanted, is_ready(now))
         .where(or_(Chunk.rank == Rank.NEW, Run.state != "enqueueing", Run.touched_at < silent_since))
         # Newest run first: somebody waits for it, while the rest of a large old one can wait a little longer.
-        .order_by(Chunk.run_id.desc(), Chunk.rank, Chunk.published_at.asc().nulls_first(), Chunk.id)
+        # And before all, what a worker lost or gave back, where Redis lost its message too.
+        .order_by(
+            Chunk.ready_at.is_(None), Chunk.run_id.desc(), Chunk.rank, Chunk.published_at.asc().nulls_first(), Chunk.id
+        )
         .limit(count)
     ).all()
     _mark_published(session, ids, now)

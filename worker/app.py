@@ -28,6 +28,7 @@ from worker.dispatching import RETURNED, BrokerUnreachableError, dispatch
 from worker.logs import set_up_logging
 from worker.messages import REFUSALS
 from worker.processes import die_with_parent
+from worker.redis_url import verify_by_default
 from worker.settings import Settings
 from worker.tasks import ChunkTask, TickTask
 
@@ -48,7 +49,8 @@ def create_app(settings: Settings, *, broker_url: str, is_stopping: Callable[[],
     Args:
         is_stopping: asked by tasks that run whether the worker is to end.
     """
-    app = Celery("hangtag", broker=broker_url, set_as_current=False)
+    url = verify_by_default(broker_url, ca=settings.redis_ca_file)
+    app = Celery("hangtag", broker=url, set_as_current=False)
     app.conf.update(
         task_ignore_result=True,  # the database holds what came of it
         task_serializer="json",

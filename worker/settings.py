@@ -30,6 +30,7 @@ class Settings:
     home: Path = setting(Path(), "folder for local state: SQLite catalog, lock; default: the user's data folder")
     database_url: str = setting("", "the catalog: postgresql://… or sqlite:///…; default: catalog.db in the home")
     redis_url: str = setting("", "the queue: redis://, rediss:// or redis+socket://…; default: one of our own")
+    redis_ca: str = setting("", "file of the certificate authorities to trust for rediss://; default: the system's")
     processes: int = setting(0, "worker processes; 0: one for each core")
     chunk_size: int = setting(256, "images in a chunk")  # 256 carry 35,000 images/s through Celery
     lease_s: float = setting(10.0, "seconds without progress after which a chunk is given to another worker")
@@ -51,6 +52,11 @@ class Settings:
     def catalog_url(self) -> str:
         """The database's URL, given or by default."""
         return self.database_url or f"sqlite:///{self.home / 'catalog.db'}"
+
+    @property
+    def redis_ca_file(self) -> Path | None:
+        """Where the authorities for Redis stand; None: the system's."""
+        return Path(self.redis_ca) if self.redis_ca else None
 
     @property
     def is_local(self) -> bool:
@@ -167,6 +173,8 @@ def _checked(settings: Settings) -> Settings:
         parse_duration(settings.nightly_budget, name="HANGTAG_NIGHTLY_BUDGET")
     if settings.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise UsageError(f"HANGTAG_LOG_LEVEL={settings.log_level!r} is none of DEBUG, INFO, WARNING, ERROR")
+    if settings.redis_ca and not Path(settings.redis_ca).is_file():
+        raise UsageError(f"HANGTAG_REDIS_CA={settings.redis_ca}: no such file")
     if settings.log_format not in {"text", "json"}:
         raise UsageError(f"HANGTAG_LOG_FORMAT={settings.log_format!r} is none of text, json")
     return settings

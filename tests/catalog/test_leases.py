@@ -128,6 +128,8 @@ def test_a_chunk_that_was_given_back_rests_and_then_goes_before_all_others(shop:
         assert take_returned(session, count=1, now=later(60)) == [third]
         mark_unpublished(session, [third])
         assert take_returned(session, count=9, now=later(60)) == [third, second]
+        lost = take_unpublished(session, queue="fresh", count=2, republish_all=True, now=later(61))
+        assert set(lost) == {second, third}, "they go first where Redis lost their messages"
     assert shop.try_claim(second, now=later(60)) is not None
 
 

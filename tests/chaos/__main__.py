@@ -3,6 +3,8 @@
 import argparse
 import json
 import shutil
+import signal
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,6 +25,7 @@ def main() -> None:
     parser.add_argument("--database", choices=DATABASES, action="append")
     parser.add_argument("--out", type=Path, help="a JSON file for all figures")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))  # and all that was started is ended
     reports = []
     with private_folder() as folder:
         shop = open_shop(folder, options.images)

@@ -1,8 +1,10 @@
 """The course of one trial: a run by two workers, disturbed as a seed says, and people who say their words meanwhile."""
 
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from threading import Timer
 
@@ -17,6 +19,7 @@ from tests.chaos.watch import Recovery, Watch, look_at_catalog
 POLL_S = 0.05
 LONGEST_S = 400.0
 RESTART_S = 1.0
+LOCK_S = 1.0  # a write takes some 30 ms
 
 
 @dataclass
@@ -47,6 +50,7 @@ class Course:
     words: dict[str, str] = field(default_factory=dict)
     watch: Watch = field(default_factory=Watch)
     held_nothing: list[str] = field(default_factory=list)
+    held_lock: int = 0  # workers that were paused in the midst of a write
     _start_s: dict[str, float] = field(default_factory=dict)
     _timers: list[Timer] = field(default_factory=list)
 
@@ -102,7 +106,7 @@ class Course:
                 self._start_s[worker.name] = moment_s + disturbance.for_s
             case "pause":
                 worker.pause()
-                self._put_off(disturbance.for_s, worker.wake)
+                self._put_off(disturbance.for_s, lambda: self._wake(worker))
             case "redis":
                 self.stage.redis.kill()
                 self._put_off(disturbance.for_s, lambda: self._return(self.stage.redis))
@@ -119,6 +123,14 @@ class Course:
         if not self.watch.disturb(kind, look.held, now_s=moment_s):
             self.held_nothing.append(kind)
 
+    def _wake(self, worker: Worker) -> None:
+        """Wake it. One that slept in the midst of a write held SQLite's one lock: only now there is a catalog again."""
+        locked = is_locked(self.engine)
+        worker.wake()
+        if locked:
+            self.held_lock += 1
+            self.watch.return_server(now_s=time.monotonic())
+
     def _return(self, server: Redis | Postgres) -> None:
         server.start()
         self.watch.return_server(now_s=time.monotonic())
@@ -128,6 +140,19 @@ class Course:
         timer = Timer(seconds, act)
         timer.start()
         self._timers.append(timer)
+
+
+def is_locked(engine: Engine) -> bool:
+    """Whether somebody holds an SQLite catalog's one write lock, and does not let go of it."""
+    if engine.dialect.name != "sqlite":
+        return False
+    with closing(sqlite3.connect(str(engine.url.database), timeout=LOCK_S, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        connection.execute("ROLLBACK")
+        return False
 
 
 def longest(recoveries: Sequence[Recovery]) -> Mapping[str, float]:

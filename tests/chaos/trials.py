@@ -50,6 +50,7 @@ class Report:
     longest_s: Mapping[str, float]
     events: list[str]
     held_nothing: list[str]
+    held_lock: int
     words: int
 
 
@@ -102,7 +103,7 @@ def hold_trial(
             faults.append(f"a rerun classified {run_of(engine, again).classified} images")
         return Report(
             seed, database, seconds, faults, longest(course.watch.recovered), events, course.held_nothing,
-            len(course.words),
+            course.held_lock, len(course.words),
         )  # fmt: skip
 
 

@@ -1,68 +1,74 @@
-"""TLS in front of a test server that was built without: what it accepts it decrypts and hands on to a Unix socket."""
+"""TLS in front of a test server that was built without: what it accepts it decrypts and hands on to a Unix socket.
 
-import socket
+It is a process of its own: shaking hands in a thread of the tests' process crashed that once, where psycopg's wheel
+brings a second OpenSSL.
+"""
+
+import argparse
+import asyncio
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Thread
 
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")  # PostgreSQL's protocol, "SSL Session Encryption"
 PIECE_BYTES = 1 << 16
 
 
 @contextmanager
-def tls_in_front(backend: Path, context: ssl.SSLContext, *, postgres: bool = False) -> Iterator[int]:
+def tls_in_front(backend: Path, certificate: Path, *, postgres: bool = False) -> Iterator[int]:
     """The port on loopback that speaks TLS for a server on a Unix socket.
 
     Args:
+        certificate: a PEM file of a private key and the certificates that belong to it.
         postgres: a client asks for TLS before it begins, as PostgreSQL's do.
     """
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        Thread(target=_accept, args=(listener, backend, context, postgres), daemon=True).start()
-        yield listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)
-
-
-def _accept(listener: socket.socket, backend: Path, context: ssl.SSLContext, postgres: bool) -> None:
-    while True:
+    command = [sys.executable, "-m", "tests.tls", str(backend), str(certificate), *(["--postgres"] * postgres)]
+    # Its stderr would tell of each client that did not trust it, which is what is tested.
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
-            client, _ = listener.accept()
-        except OSError:
-            return
-        Thread(target=_serve, args=(client, backend, context, postgres), daemon=True).start()
+            assert process.stdout is not None
+            yield int(process.stdout.readline())
+        finally:
+            process.terminate()
 
 
-def _serve(client: socket.socket, backend: Path, context: ssl.SSLContext, postgres: bool) -> None:
-    with client, suppress(OSError):
-        if postgres:
-            if client.recv(len(SSL_REQUEST), socket.MSG_WAITALL) != SSL_REQUEST:
-                return
-            client.sendall(b"S")
-        with context.wrap_socket(client, server_side=True) as secure, socket.socket(socket.AF_UNIX) as server:
-            server.connect(str(backend))
-            # One thread alone: an SSL socket is not to be read and written by two at once.
-            secure.setblocking(False)
-            _copy(secure, server)
+async def serve(backend: str, context: ssl.SSLContext, *, postgres: bool) -> None:
+    """Accept until the process is ended; the port goes to stdout."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            if postgres:
+                if await reader.readexactly(len(SSL_REQUEST)) != SSL_REQUEST:
+                    return
+                writer.write(b"S")
+                await writer.start_tls(context)
+            from_server, to_server = await asyncio.open_unix_connection(backend)
+            await asyncio.gather(_copy(reader, to_server), _copy(from_server, writer))
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=None if postgres else context)
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
+    await server.serve_forever()
 
 
-def _copy(secure: ssl.SSLSocket, server: socket.socket) -> None:
-    import select
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(PIECE_BYTES):
+            writer.write(data)
+            await writer.drain()
+    finally:
+        writer.close()
 
-    while True:
-        ready, _, _ = select.select([secure, server], [], [], None if not secure.pending() else 0)
-        if secure in ready or secure.pending():
-            try:
-                data = secure.recv(PIECE_BYTES)
-            except ssl.SSLWantReadError:
-                continue
-            if not data:
-                return
-            server.sendall(data)
-        if server in ready:
-            data = server.recv(PIECE_BYTES)
-            if not data:
-                return
-            secure.setblocking(True)
-            secure.sendall(data)
-            secure.setblocking(False)
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("backend")
+    parser.add_argument("certificate")
+    parser.add_argument("--postgres", action="store_true")
+    words = parser.parse_args()
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_context.load_cert_chain(words.certificate)
+    asyncio.run(serve(words.backend, server_context, postgres=words.postgres))

@@ -1,7 +1,6 @@
 """Redis and PostgreSQL over TLS, with passwords, as settings; and what is not to be trusted."""
 
 import signal
-import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,16 +34,16 @@ def servers(redis_server: Path, redis_url: str, postgres_url: str, tmp_path: Pat
     authority, other = trustme.CA(), trustme.CA()
     for number, one in enumerate((authority, other)):
         one.cert_pem.write_to_path(str(tmp_path / f"ca{number}.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
+    certificate = tmp_path / "server.pem"
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(certificate))
     parsed = make_url(postgres_url)
     database_socket = Path(str(parsed.query["host"])) / ".s.PGSQL.5432"
     run_sql(postgres_url, f"CREATE ROLE shop_tls LOGIN SUPERUSER PASSWORD '{SECRET}'")
     client = redis.Redis(unix_socket_path=str(redis_server))
     client.acl_setuser("shop", enabled=True, passwords=[f"+{SECRET}"], keys="*", channels="*", commands=["+@all"])
     with (
-        tls_in_front(redis_server, context) as redis_port,
-        tls_in_front(database_socket, context, postgres=True) as database_port,
+        tls_in_front(redis_server, certificate) as redis_port,
+        tls_in_front(database_socket, certificate, postgres=True) as database_port,
     ):
         query = f"sslmode=verify-full&sslrootcert={tmp_path / 'ca0.pem'}"
         yield Servers(

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import stat
+import sys
 
 from training.preprocessing import ImageError
 from worker.names import is_inside, path_of_text
@@ -15,6 +16,7 @@ SOURCE_MISSING = "source_missing"
 # What a network share says that is away, though its folder is there.
 AWAY = {errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.ENODEV}
 OURS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # no photo's fault
+LEADS_OUT = "the link leads out of its folder"
 HASH_BYTES = 16  # 128 bits: two of 10 million photos share a hash by accident once in 10^24 catalogs
 
 
@@ -31,14 +33,17 @@ def read_photo(root: str, key: str, *, max_bytes: int) -> bytes:
         OSError: this process or machine is short of files or memory.
     """
     folder = path_of_text(root)
-    path = os.path.realpath(os.path.join(folder, path_of_text(key)))
-    if not is_inside(path, folder):
-        raise ImageError("outside_root", "the link leads out of its folder")
     try:
+        path = os.path.realpath(os.path.join(folder, path_of_text(key)))
+        if not is_inside(path, folder):
+            raise ImageError("outside_root", LEADS_OUT)
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise _explain(error, folder) from error
     try:
+        # What was put in the place of a folder on the way, after the path was looked at, may lead out after all.
+        if sys.platform == "linux" and not is_inside(os.readlink(f"/proc/self/fd/{descriptor}"), folder):
+            raise ImageError("outside_root", LEADS_OUT)
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise ImageError("not_a_file", "no regular file")

@@ -166,9 +166,8 @@ def test_no_order_of_claims_writes_deaths_and_returns_loses_an_image_or_writes_o
     machine = type("Machine", (Interleavings,), {"shop": shop})
     run_state_machine_as_test(
         machine,
-        # The same orders each time; 2,000 others were tried once on each database.
         settings=settings(
-            max_examples=40, stateful_step_count=25, deadline=None, derandomize=True,
+            max_examples=40, stateful_step_count=25, deadline=None, derandomize=True,  # the same orders each time
             suppress_health_check=list(HealthCheck),
         ),
     )  # fmt: skip

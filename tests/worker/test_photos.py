@@ -3,6 +3,8 @@
 import os
 import resource
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,39 @@ def test_a_link_of_a_folder_out_of_the_folder_is_not_opened(root: Path) -> None:
     draw_picture(root.parent / "elsewhere" / "a.png")
     (root / "sub").symlink_to(root.parent / "elsewhere")
     assert code_of(root, "sub/a.png") == "outside_root"
+
+
+def read_or_code(root: Path, key: str) -> bytes | str:
+    try:
+        return read_photo(str(root), key, max_bytes=100)
+    except ImageError as error:
+        return error.code
+
+
+EXCHANGE = """
+import os, sys
+inside, aside, link = sys.argv[1:]
+while True:
+    os.rename(inside, aside)
+    os.rename(link, inside)
+    os.rename(inside, link)
+    os.rename(aside, inside)
+"""
+
+
+def test_a_folder_that_is_exchanged_for_a_link_while_it_is_looked_at_leads_nowhere(root: Path) -> None:
+    (root / "sub").mkdir()
+    (root / "sub" / "a.png").write_bytes(b"inside")
+    (root.parent / "elsewhere").mkdir()
+    (root.parent / "elsewhere" / "a.png").write_bytes(b"outside")
+    (root / "link").symlink_to("../elsewhere")
+    with subprocess.Popen([sys.executable, "-c", EXCHANGE, root / "sub", root / "aside", root / "link"]) as rival:
+        try:
+            seen = {read_or_code(root, "sub/a.png") for _ in range(20_000)}
+        finally:
+            rival.kill()
+    assert b"inside" in seen
+    assert seen <= {b"inside", "outside_root", "missing", "unreadable"}
 
 
 def test_what_is_not_there_is_missing(root: Path) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import shutil
 import signal
 import sys
@@ -38,6 +39,9 @@ def main() -> None:
                 )  # fmt: skip
                 logs = folder / "logs"
                 logs.mkdir(exist_ok=True)
+                logging.basicConfig(
+                    filename=logs / f"{database}-{seed}.log", format="%(asctime)s %(message)s", level="INFO", force=True
+                )
                 report = hold_trial(
                     shop, plan, seed=seed, database=database, lease_s=Settings().lease_s,
                     chunk_size=Settings().chunk_size, logs=logs,

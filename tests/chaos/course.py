@@ -1,5 +1,6 @@
 """The course of one trial: a run by two workers, disturbed as a seed says, and people who say their words meanwhile."""
 
+import logging
 import random
 import sqlite3
 import time
@@ -15,6 +16,8 @@ from tests.chaos.anna import Anna
 from tests.chaos.disturbances import CHILD, PAUSE, POSTGRES, REDIS, WORKER, Disturbance
 from tests.chaos.servers import Postgres, Redis, Worker
 from tests.chaos.watch import Recovery, Watch, look_at_catalog
+
+log = logging.getLogger(__name__)
 
 POLL_S = 0.05
 LONGEST_S = 400.0
@@ -72,7 +75,8 @@ class Course:
             self._supervise()
             try:
                 look = look_at_catalog(self.engine, self.run_id, self.watch.chunk_ids)
-                self.watch.look(look, now_s=time.monotonic())
+                for recovery in self.watch.look(look, now_s=time.monotonic()):
+                    log.info("chunk %d went on, %.1f s after %s", recovery.chunk_id, recovery.seconds, recovery.kind)
                 if self.disturbances and (self.disturbances[0].after <= look.done / self.images or look.is_over):
                     self._disturb(self.disturbances.pop(0))
                 over = look.is_over and not self.watch.chunk_ids
@@ -90,6 +94,7 @@ class Course:
                 self._start_s[worker.name] = time.monotonic() + RESTART_S
             elif start_s <= time.monotonic():
                 del self._start_s[worker.name]
+                log.info("%s starts", worker.name)
                 worker.start()
 
     def _disturb(self, disturbance: Disturbance) -> None:
@@ -98,6 +103,7 @@ class Course:
         if disturbance.kind == POSTGRES:
             self._note_held(disturbance.kind, moment_s)
         worker = self.stage.workers[disturbance.victim % len(self.stage.workers)]
+        log.info("%s for %.1f s, of %s", disturbance.kind, disturbance.for_s, worker.name)
         match disturbance.kind:
             case "child":
                 worker.kill_child(disturbance.victim)
@@ -120,6 +126,7 @@ class Course:
 
     def _note_held(self, kind: str, moment_s: float) -> None:
         look = look_at_catalog(self.engine, self.run_id, [])
+        log.info("held: %s", ", ".join(f"chunk {chunk_id}" for chunk_id in look.held) or "nothing")
         if not self.watch.disturb(kind, look.held, now_s=moment_s):
             self.held_nothing.append(kind)
 
@@ -127,12 +134,14 @@ class Course:
         """Wake it. One that slept in the midst of a write held SQLite's one lock: only now there is a catalog again."""
         locked = is_locked(self.engine)
         worker.wake()
+        log.info("%s wakes", worker.name)
         if locked:
             self.held_lock += 1
             self.watch.return_server(now_s=time.monotonic())
 
     def _return(self, server: Redis | Postgres) -> None:
         server.start()
+        log.info("%s is back", type(server).__name__)
         self.watch.return_server(now_s=time.monotonic())
 
     def _put_off(self, seconds: float, act: Callable[[], object]) -> None:

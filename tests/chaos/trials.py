@@ -83,6 +83,7 @@ def hold_trial(
             **{name: value for name, value in os.environ.items() if not name.startswith("HANGTAG_")},
             "HANGTAG_HOME": str(folder / "home"), "HANGTAG_DATABASE_URL": url, "HANGTAG_REDIS_URL": redis.url,
             "HANGTAG_LEASE_S": str(lease_s), "HANGTAG_PROCESSES": str(WORKER_PROCESSES), "TMPDIR": str(folder),
+            "HANGTAG_LOG_LEVEL": "INFO",
         }  # fmt: skip
         workers = [Worker(f"worker-{n}", environment, logs / f"{database}-{seed}-{n}.log") for n in range(WORKERS)]
         stage = Stage(redis, postgres, workers)

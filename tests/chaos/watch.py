@@ -40,6 +40,7 @@ class Disturbed:
 class Recovery:
     """What happened to a chunk, and how long after it, or after a server's return, its next commit came."""
 
+    chunk_id: int
     kind: str
     seconds: float
 
@@ -74,13 +75,16 @@ class Watch:
         for disturbed in list(self._disturbed.values()):
             disturbed.since_s = now_s
 
-    def look(self, look: Look, *, now_s: float) -> None:
-        """Note what went on."""
+    def look(self, look: Look, *, now_s: float) -> list[Recovery]:
+        """What went on since the last look."""
+        new = []
         for chunk_id in [id_ for id_ in self._disturbed if id_ in look.waiting]:
             disturbed = self._disturbed[chunk_id]
             if look.waiting[chunk_id] < disturbed.held.waiting or not look.waiting[chunk_id]:
                 del self._disturbed[chunk_id]
-                self.recovered.append(Recovery(disturbed.kind, now_s - disturbed.since_s))
+                new.append(Recovery(chunk_id, disturbed.kind, now_s - disturbed.since_s))
+        self.recovered += new
+        return new
 
 
 def look_at_catalog(engine: Engine, run_id: int, chunk_ids: list[int]) -> Look:

@@ -1,19 +1,21 @@
-"""Careful mode: a photo prepared in a forked child of its own, with its own limits.
+"""Careful mode: photos prepared in a forked child, with limits for each.
 
-Used for a photo that may take long or much memory, and for each of a chunk whose last worker died: the one that kills
-its decoder, or takes all memory, costs itself and nothing else. A fork costs 3 ms.
+Used for a photo that may take long or much memory, and for all of a chunk whose last worker died: the one that kills
+its decoder, or takes all memory, costs itself and nothing else. A fork costs some 5 ms, and several times that where
+the cores are busy: so a child prepares one photo after the other, until there is no other or it dies.
 """
 
 import json
-import math
 import os
 import resource
 import select
 import signal
+import struct
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,52 +23,69 @@ from numpy.typing import NDArray
 from training.preprocessing import ImageError
 from worker.processes import die_with_parent
 
+Pixels: TypeAlias = NDArray[np.uint8]
+Prepare: TypeAlias = Callable[[bytes], Pixels]
+
 WALL_FACTOR = 2  # seconds on the clock for each CPU second: twice 4 s are over before a lease of 10 s is
+FRAME = struct.Struct("<?I")  # of an answer: whether the photo was prepared, and the bytes that follow
 
 
 def prepare_in_child(
-    prepare: Callable[[], NDArray[np.uint8]], *, shape: tuple[int, ...], cpu_s: int, memory_bytes: int
-) -> NDArray[np.uint8]:
-    """What `prepare` returns, an array of `shape`, run in a child process with these limits.
+    photos: Sequence[bytes], prepare: Prepare, *, shape: tuple[int, ...], cpu_s: int, memory_bytes: int
+) -> Generator[Pixels | ImageError, None, None]:
+    """What `prepare` returns of each photo, an array of `shape`, run in a child process with these limits.
 
-    Raises:
-        ImageError: the one that `prepare` raised, or decoder_died where the child did not come back.
+    In its place the error that it raised, or decoder_died where the child did not come back with it.
     """
+    done = 0
+    while done < len(photos):
+        first = done
+        pid, answers = _fork_child(photos[done:], prepare, cpu_s, memory_bytes)
+        try:
+            while done < len(photos) and (answer := _read_answer(answers, WALL_FACTOR * cpu_s, shape)) is not None:
+                yield answer
+                done += 1
+        finally:
+            os.close(answers)
+            status = _reap(pid)
+        if done == len(photos):
+            return
+        # One that was not the first may lack the memory that others before it left behind.
+        if done == first or os.WIFSIGNALED(status):
+            yield ImageError("decoder_died", _explain(status, cpu_s, memory_bytes))
+            done += 1
+
+
+def _fork_child(photos: Sequence[bytes], prepare: Prepare, cpu_s: int, memory_bytes: int) -> tuple[int, int]:
+    """The child's number, and the end of the pipe from which its answers come."""
     read_end, write_end = os.pipe()
     with warnings.catch_warnings():
         # Python 3.12 warns of threads at a fork; the child takes no lock of theirs: it decodes, writes and exits.
         warnings.simplefilter("ignore", DeprecationWarning)
         pid = os.fork()
     if pid == 0:
-        _run_child(prepare, write_end, cpu_s, memory_bytes)
+        _run_child(photos, prepare, write_end, cpu_s, memory_bytes)
     os.close(write_end)
-    try:
-        answer = _read_until(read_end, time.monotonic() + WALL_FACTOR * cpu_s)
-    finally:
-        os.close(read_end)
-        status = _reap(pid)
-    if answer[:1] == b"+" and len(answer) == 1 + math.prod(shape):  # fewer: it died while it wrote
-        return np.frombuffer(answer, np.uint8, offset=1).reshape(shape)
-    if answer[:1] == b"-":
-        code, reason = json.loads(answer[1:])
-        raise ImageError(code, reason)
-    raise ImageError("decoder_died", _explain(status, cpu_s, memory_bytes))
+    return pid, read_end
 
 
-def _run_child(prepare: Callable[[], NDArray[np.uint8]], write_end: int, cpu_s: int, memory_bytes: int) -> None:
+def _run_child(photos: Sequence[bytes], prepare: Prepare, write_end: int, cpu_s: int, memory_bytes: int) -> None:
     """In the child: never returns, and runs no handler of the parent's."""
     try:
         die_with_parent()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
         limit = _address_space_bytes() + memory_bytes
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        try:
-            answer = b"+" + prepare().tobytes()
-        except ImageError as error:
-            answer = b"-" + json.dumps([error.code, error.reason]).encode()
-        while answer:
-            answer = answer[os.write(write_end, answer) :]
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
+        for photo in photos:
+            signal.setitimer(signal.ITIMER_PROF, cpu_s)  # in CPU time, and from now on: RLIMIT_CPU counts from the fork
+            try:
+                answer, is_prepared = prepare(photo).tobytes(), True
+            except ImageError as error:
+                answer, is_prepared = json.dumps([error.code, error.reason]).encode(), False
+            answer = FRAME.pack(is_prepared, len(answer)) + answer
+            while answer:
+                answer = answer[os.write(write_end, answer) :]
     finally:
         os._exit(1)
 
@@ -80,18 +99,33 @@ def _address_space_bytes() -> int:
         return 0
 
 
-def _read_until(descriptor: int, deadline: float) -> bytes:
-    """All that comes through a pipe, or what came until the deadline."""
+def _read_answer(pipe: int, seconds: float, shape: tuple[int, ...]) -> Pixels | ImageError | None:
+    """What the child says of the next photo; None where it says nothing whole in time, or is dead."""
+    deadline = time.monotonic() + seconds
+    head = _read_until(pipe, FRAME.size, deadline)
+    if head is None:
+        return None
+    is_prepared, size = FRAME.unpack(head)
+    answer = _read_until(pipe, size, deadline)
+    if answer is None:
+        return None
+    if is_prepared:
+        return np.frombuffer(answer, np.uint8).reshape(shape)
+    code, reason = json.loads(answer)
+    return ImageError(code, reason)
+
+
+def _read_until(pipe: int, size: int, deadline: float) -> bytes | None:
+    """So many bytes; None where they do not come until the deadline."""
     parts: list[bytes] = []
-    while (left := deadline - time.monotonic()) > 0:
-        ready, _, _ = select.select([descriptor], [], [], left)
-        if not ready:
-            break
-        part = os.read(descriptor, 1 << 16)
+    while size and (left := deadline - time.monotonic()) > 0:
+        ready, _, _ = select.select([pipe], [], [], left)
+        part = os.read(pipe, min(size, 1 << 16)) if ready else b""
         if not part:
-            return b"".join(parts)
+            return None
         parts.append(part)
-    return b""
+        size -= len(part)
+    return None if size else b"".join(parts)
 
 
 def _reap(pid: int) -> int:
@@ -106,7 +140,7 @@ def _reap(pid: int) -> int:
 def _explain(status: int, cpu_s: int, memory_bytes: int) -> str:
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        if number == signal.SIGXCPU:
+        if number == signal.SIGPROF:
             return f"decoding took more than {cpu_s} CPU seconds"
         if number == signal.SIGKILL:
             return f"decoding took more than {WALL_FACTOR * cpu_s} seconds, or was killed"

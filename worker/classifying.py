@@ -6,13 +6,13 @@ reaches another image: every image of the chunk ends predicted or failed.
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Engine
 
 from catalog.chunks import WaitingImage, known_contents, waiting_images
@@ -25,7 +25,7 @@ from catalog.predictions import Outcome, write_outcomes
 from training.bundle import Bundle
 from training.classifier import Classifier
 from training.preprocessing import CostlyPhotoError, ImageError, prepare_photo
-from worker.careful import prepare_in_child
+from worker.careful import Pixels, prepare_in_child
 from worker.classifiers import Models
 from worker.patience import Answer, ask_until_answered
 from worker.photos import SOURCE_MISSING, hash_content, read_photo
@@ -136,7 +136,7 @@ class _ChunkWork:
 
     @property
     def careful(self) -> bool:
-        """The last worker that held it died: each photo is decoded in a child of its own."""
+        """The last worker that held it died: photos are prepared in a child."""
         return self.lease.attempt > 1
 
     @property
@@ -254,19 +254,21 @@ class _ChunkWork:
         """Outcomes of a few images, in any order; none for those whose source is away, or that a stop leaves."""
         read, outcomes = self._read(images)
         known = self._known([content_hash for _, _, content_hash in read])
-        prepared: list[tuple[WaitingImage, bytes, NDArray[np.uint8]]] = []
-        for image, data, content_hash in read:
-            if self.is_stopping():
-                break
-            if content_hash in known:
-                outcomes.append(Outcome(image.image_id, image.product_id, content_hash))
-                continue
-            try:
-                prepared.append((image, content_hash, self._prepare(data)))
-                known.add(content_hash)  # the same content again, a few images on, has its answer with this one
-            except ImageError as error:
-                outcomes.append(self._failed(image, content_hash, error))
-            self._renew()
+        outcomes += [Outcome(image.image_id, image.product_id, hash_) for image, _, hash_ in read if hash_ in known]
+        new = [(image, data, hash_) for image, data, hash_ in read if hash_ not in known]
+        prepared: list[tuple[WaitingImage, bytes, Pixels]] = []
+        with closing(self._prepare([data for _, data, _ in new])) as answers:
+            for (image, _, content_hash), answer in zip(new, answers, strict=True):
+                if isinstance(answer, ImageError):
+                    outcomes.append(self._failed(image, content_hash, answer))
+                elif content_hash in known:  # the same content again, a few images on, has its answer with this one
+                    outcomes.append(Outcome(image.image_id, image.product_id, content_hash))
+                else:
+                    prepared.append((image, content_hash, answer))
+                    known.add(content_hash)
+                self._renew()
+                if self.is_stopping():
+                    break
         return outcomes + self._predict(prepared)
 
     def _read(self, images: Sequence[WaitingImage]) -> tuple[list[tuple[WaitingImage, bytes, bytes]], list[Outcome]]:
@@ -286,24 +288,35 @@ class _ChunkWork:
                     failed.append(self._failed(image, None, error))
         return read, failed
 
-    def _prepare(self, data: bytes) -> NDArray[np.uint8]:
+    def _prepare(self, photos: Sequence[bytes]) -> Generator[Pixels | ImageError, None, None]:
+        """Each photo as the net's input, or what is wrong with it."""
+        if not photos:
+            return
         manifest = self.model[0].manifest
         spec = manifest.input
+        limits = self.limits
 
-        def prepare(*, only_light: bool = False) -> NDArray[np.uint8]:
+        def prepare(data: bytes, *, only_light: bool = False) -> Pixels:
             return prepare_photo(
-                data, spec, manifest.preprocessing, max_pixels=self.limits.max_pixels, only_light=only_light
+                data, spec, manifest.preprocessing, max_pixels=limits.max_pixels, only_light=only_light
             )
 
-        if not self.careful:
-            try:
-                return prepare(only_light=True)
-            except CostlyPhotoError:
-                pass  # in a child, where it may take no more than its limits
-        shape = (spec.height, spec.width, spec.channels)
-        return prepare_in_child(prepare, shape=shape, cpu_s=self.limits.cpu_s, memory_bytes=self.limits.memory_bytes)
+        def prepare_apart(photos: Sequence[bytes]) -> Iterator[Pixels | ImageError]:
+            shape = (spec.height, spec.width, spec.channels)
+            return prepare_in_child(photos, prepare, shape=shape, cpu_s=limits.cpu_s, memory_bytes=limits.memory_bytes)
 
-    def _predict(self, prepared: Sequence[tuple[WaitingImage, bytes, NDArray[np.uint8]]]) -> list[Outcome]:
+        if self.careful:
+            yield from prepare_apart(photos)
+            return
+        for data in photos:
+            try:
+                yield prepare(data, only_light=True)
+            except CostlyPhotoError:
+                yield from prepare_apart([data])
+            except ImageError as error:
+                yield error
+
+    def _predict(self, prepared: Sequence[tuple[WaitingImage, bytes, Pixels]]) -> list[Outcome]:
         if not prepared:
             return []
         probabilities = self.model[1].classify(np.stack([pixels for _, _, pixels in prepared]))

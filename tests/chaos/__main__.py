@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="a JSON file for all figures")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))  # and all that was started is ended
+    logging.getLogger("tests.chaos").setLevel("INFO")
     reports = []
     with private_folder() as folder:
         shop = open_shop(folder, options.images)
@@ -40,7 +41,7 @@ def main() -> None:
                 logs = folder / "logs"
                 logs.mkdir(exist_ok=True)
                 logging.basicConfig(
-                    filename=logs / f"{database}-{seed}.log", format="%(asctime)s %(message)s", level="INFO", force=True
+                    filename=logs / f"{database}-{seed}.log", format="%(asctime)s %(message)s", force=True
                 )
                 report = hold_trial(
                     shop, plan, seed=seed, database=database, lease_s=Settings().lease_s,

@@ -4,7 +4,9 @@ import faulthandler
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +25,24 @@ PIXELS = np.arange(12, dtype=np.uint8).reshape(SHAPE)
 def prepare(
     work: Callable[[], NDArray[np.uint8]], *, cpu_s: int = 1, shape: tuple[int, ...] = SHAPE
 ) -> NDArray[np.uint8]:
-    """Run it in a child, and see that neither a zombie nor an open file is left."""
+    """Run it in a child as for a photo."""
+    [answer] = prepare_all([b""], lambda _: work(), cpu_s=cpu_s, shape=shape)
+    if isinstance(answer, ImageError):
+        raise answer
+    return answer
+
+
+def prepare_all(
+    photos: Sequence[bytes], work: Callable[[bytes], NDArray[np.uint8]], *, cpu_s: int = 1,
+    shape: tuple[int, ...] = SHAPE, most: int | None = None,
+) -> list[NDArray[np.uint8] | ImageError]:  # fmt: skip
+    """The answers, or the first of them; see that neither a zombie nor an open file is left."""
     children, files = set(psutil.Process().children()), open_files()
-    try:
-        return prepare_in_child(work, shape=shape, cpu_s=cpu_s, memory_bytes=MEMORY_BYTES)
-    finally:
-        assert set(psutil.Process().children()) == children
-        assert open_files() == files
+    with closing(prepare_in_child(photos, work, shape=shape, cpu_s=cpu_s, memory_bytes=MEMORY_BYTES)) as answers:
+        found = list(islice(answers, most))
+    assert set(psutil.Process().children()) == children
+    assert open_files() == files
+    return found
 
 
 def open_files() -> list[str]:
@@ -117,8 +130,76 @@ def test_a_child_that_raises_anything_else_costs_its_photo_only() -> None:
 
 
 def test_an_answer_that_is_cut_off_is_no_answer() -> None:
-    # The child dies while it writes: what came is not taken for a photo.
-    assert failure_of(lambda: PIXELS[:2]).code == "decoder_died"
+    def die_while_it_writes() -> NDArray[np.uint8]:
+        write = os.write
+        os.write = lambda pipe, data: write(pipe, bytes(data)[:5]) and os._exit(0)
+        return PIXELS
+
+    assert failure_of(die_while_it_writes).code == "decoder_died"
+
+
+def say(photo: bytes) -> NDArray[np.uint8]:
+    """What a photo's first byte asks for: pixels, an error of its own, a death, a loop, or more than memory holds."""
+    match photo[:1]:
+        case b"e":
+            raise ImageError("truncated", photo.decode())
+        case b"d":
+            return kill_self(signal.SIGSEGV)
+        case b"m":
+            return np.ones(4 * MEMORY_BYTES, np.uint8)
+        case b"l":
+            while True:
+                pass
+    return np.full(SHAPE, photo[0], np.uint8)
+
+
+def test_each_of_many_photos_has_its_answer_whichever_died() -> None:
+    photos = [b"1", b"e2", b"d3", b"4", b"d5", b"m6", b"7", b"l8", b"9", b"m"]
+    answers = prepare_all(photos, say)
+    shown = [answer.code if isinstance(answer, ImageError) else chr(answer[0, 0, 0]) for answer in answers]
+    assert shown == ["1", "truncated", "decoder_died", "4", *["decoder_died"] * 2, "7", "decoder_died", "9",
+                     "decoder_died"]  # fmt: skip
+    assert [str(answers[at]) for at in (2, 5, 7)] == [
+        "the decoder died of SIGSEGV", "the decoder gave up, as it does where 95 MB are not enough",
+        "decoding took more than 1 CPU seconds",
+    ]  # fmt: skip
+
+
+def test_a_child_prepares_all_photos_that_do_not_kill_it(tmp_path: Path) -> None:
+    def note(photo: bytes) -> NDArray[np.uint8]:
+        (tmp_path / str(os.getpid())).touch()
+        return say(photo)
+
+    prepare_all([b"1", b"e", b"3", b"d", b"5", b"6"], note)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_each_photo_has_its_cpu_seconds_for_itself() -> None:
+    def work_for_half_a_second(_: bytes) -> NDArray[np.uint8]:
+        started = time.process_time()
+        while time.process_time() - started < 0.5:
+            pass
+        return PIXELS
+
+    assert not [answer for answer in prepare_all([b""] * 4, work_for_half_a_second) if isinstance(answer, ImageError)]
+
+
+def test_what_other_photos_left_in_memory_costs_none_its_answer() -> None:
+    kept = []
+
+    def keep(_: bytes) -> NDArray[np.uint8]:
+        kept.append(np.ones(MEMORY_BYTES // 3, np.uint8))
+        return PIXELS
+
+    assert not [answer for answer in prepare_all([b""] * 7, keep) if isinstance(answer, ImageError)]
+
+
+def test_who_wants_no_more_answers_leaves_no_child() -> None:
+    assert len(prepare_all([b"1", b"2", b"l"], say, most=2)) == 2
+
+
+def test_no_photos_need_no_child() -> None:
+    assert prepare_all([], say) == []
 
 
 def test_a_child_writes_no_core_and_runs_no_handler_of_its_parents(tmp_path: Path) -> None:
@@ -145,7 +226,7 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
             time.sleep(600)
             return PIXELS
 
-        prepare_in_child(wait, shape=SHAPE, cpu_s=60, memory_bytes=MEMORY_BYTES)
+        list(prepare_in_child([b""], lambda _: wait(), shape=SHAPE, cpu_s=60, memory_bytes=MEMORY_BYTES))
         os._exit(0)
     deadline = time.monotonic() + 10
     while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text():

@@ -1,7 +1,7 @@
 """One chunk, from its lease to its rows, on both databases and without Celery."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,7 @@ def forget_outcomes(engine: Engine, chunk_id: int, attempts: int) -> None:
         session.execute(update(Chunk).values(state="pending", attempts=attempts))
 
 
-def test_an_attempt_after_a_death_decodes_each_photo_in_a_child(
+def test_an_attempt_after_a_death_decodes_photos_in_a_child(
     catalog_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draw_folder(tmp_path / "photos", 4)
@@ -116,10 +116,10 @@ def test_an_attempt_after_a_death_decodes_each_photo_in_a_child(
     set_attempts(catalog_engine, chunk_id, 1)
     in_children = 0
 
-    def count(*args: Any, **options: Any) -> Any:  # noqa: ANN401
+    def count(photos: Sequence[bytes], *args: Any, **options: Any) -> Any:  # noqa: ANN401
         nonlocal in_children
-        in_children += 1
-        return prepare_in_child(*args, **options)
+        in_children += len(photos)
+        return prepare_in_child(photos, *args, **options)
 
     monkeypatch.setattr(classifying, "prepare_in_child", count)
     assert classify(catalog_engine, chunk_id) == 4

@@ -63,6 +63,7 @@ def describe(report: Report) -> str:
     times = ", ".join(f"{kind} {seconds:.1f}" for kind, seconds in report.longest_s.items())
     idle = f"; {', '.join(report.held_nothing)} held nothing" if report.held_nothing else ""
     idle += f"; {report.held_lock} paused in the midst of a write" if report.held_lock else ""
+    idle += f"; all workers asleep {report.nobody_awake} times" if report.nobody_awake else ""
     return (
         f"{report.database} seed {report.seed}: {report.seconds:.0f} s, {len(report.events)} disturbances"
         f" ({' '.join(report.events)}), {report.words} words of people; s to the next commit: {times}{idle};"

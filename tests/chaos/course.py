@@ -54,6 +54,7 @@ class Course:
     watch: Watch = field(default_factory=Watch)
     held_nothing: list[str] = field(default_factory=list)
     held_lock: int = 0  # workers that were paused in the midst of a write
+    nobody_awake: int = 0  # times that all workers were paused at once
     _start_s: dict[str, float] = field(default_factory=dict)
     _timers: list[Timer] = field(default_factory=list)
 
@@ -131,12 +132,16 @@ class Course:
             self.held_nothing.append(kind)
 
     def _wake(self, worker: Worker) -> None:
-        """Wake it. One that slept in the midst of a write held SQLite's one lock: only now there is a catalog again."""
+        """Wake it. Only now can work go on where all slept, or where it slept in the midst of a write: SQLite has one
+        lock for that.
+        """
         locked = is_locked(self.engine)
+        asleep = all(one.is_paused or not one.is_alive for one in self.stage.workers)
         worker.wake()
-        log.info("%s wakes", worker.name)
-        if locked:
-            self.held_lock += 1
+        log.info("%s wakes%s%s", worker.name, ", it held the lock" * locked, ", all slept" * asleep)
+        self.held_lock += locked
+        self.nobody_awake += asleep
+        if locked or asleep:
             self.watch.return_server(now_s=time.monotonic())
 
     def _return(self, server: Redis | Postgres) -> None:

@@ -108,6 +108,12 @@ class Worker:
     def wake(self) -> None:
         self._signal(signal.SIGCONT)
 
+    @property
+    def is_paused(self) -> bool:
+        if self._process is None or not self.is_alive:
+            return False
+        return psutil.Process(self._process.pid).status() == psutil.STATUS_STOPPED
+
     def _signal(self, number: int) -> None:
         if self.is_alive and self._process is not None:
             os.killpg(self._process.pid, number)

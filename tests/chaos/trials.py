@@ -51,6 +51,7 @@ class Report:
     events: list[str]
     held_nothing: list[str]
     held_lock: int
+    nobody_awake: int
     words: int
 
 
@@ -104,7 +105,7 @@ def hold_trial(
             faults.append(f"a rerun classified {run_of(engine, again).classified} images")
         return Report(
             seed, database, seconds, faults, longest(course.watch.recovered), events, course.held_nothing,
-            course.held_lock, len(course.words),
+            course.held_lock, course.nobody_awake, len(course.words),
         )  # fmt: skip
 
 

@@ -25,6 +25,11 @@ class Preprocessing:
     apply: Callable[[Pixels, InputSpec], Pixels]
     oversampling: float
 
+    def decode(self, data: bytes, spec: InputSpec, *, max_pixels: int, only_light: bool = False) -> Pixels:
+        """The upright photo that `apply` takes, from a file's bytes; raises what `decode_photo` raises."""
+        working_px = round(self.oversampling * max(spec.height, spec.width))
+        return decode_photo(data, working_px=working_px, max_pixels=max_pixels, only_light=only_light)
+
 
 PREPROCESSINGS: Mapping[str, Preprocessing] = {
     "flat-field/1": Preprocessing(flatten_field, oversampling=2),
@@ -33,19 +38,14 @@ PREPROCESSINGS: Mapping[str, Preprocessing] = {
 }
 
 
-def prepare_photo(
-    data: bytes, spec: InputSpec, preprocessing: str, *, max_pixels: int, only_light: bool = False
-) -> Pixels:
+def prepare_photo(data: bytes, spec: InputSpec, preprocessing: str, *, max_pixels: int) -> Pixels:
     """The net's input, uint8 (height, width, channels), of a photo's bytes.
 
-    Raises ImageError where the photo cannot be used, BundleError where the preprocessing is not known here, and with
-    `only_light` CostlyPhotoError for what may take long or much memory.
+    Raises ImageError where the photo cannot be used, BundleError where the preprocessing is not known here.
     """
     check_preprocessing(preprocessing)
     chosen = PREPROCESSINGS[preprocessing]
-    working_px = round(chosen.oversampling * max(spec.height, spec.width))
-    photo = decode_photo(data, working_px=working_px, max_pixels=max_pixels, only_light=only_light)
-    return chosen.apply(photo, spec)
+    return chosen.apply(chosen.decode(data, spec, max_pixels=max_pixels), spec)
 
 
 def check_preprocessing(name: str) -> None:

@@ -18,12 +18,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from training.preprocessing import ImageError
+from training.decoding import ImageError, Pixels
 from worker.processes import die_with_parent
 
-Pixels: TypeAlias = NDArray[np.uint8]
 Prepare: TypeAlias = Callable[[bytes], Pixels]
 
 WALL_FACTOR = 2  # seconds on the clock for each CPU second: twice 4 s are over before a lease of 10 s is

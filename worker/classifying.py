@@ -24,11 +24,13 @@ from catalog.model_versions import load_label_set
 from catalog.predictions import Outcome, write_outcomes
 from training.bundle import Bundle
 from training.classifier import Classifier
-from training.preprocessing import CostlyPhotoError, ImageError, prepare_photo
-from worker.careful import Pixels, prepare_in_child
+from training.decoding import Pixels
+from training.preprocessing import ImageError
 from worker.classifiers import Models
 from worker.patience import Answer, ask_until_answered
 from worker.photos import SOURCE_MISSING, hash_content, read_photo
+from worker.preparing import Limits, prepare_photos
+from worker.stages import StageClock
 
 log = logging.getLogger(__name__)
 
@@ -40,16 +42,6 @@ MOST_REST_S = 60.0
 MOST_AWAY_S = 24 * 3600  # what is away for a day is no cable pulled out: its images fail, and are tried again later
 WRITE_EVERY_S = 2.0  # a write renews the lease, and is the progress that a bar shows; one costs some 30 ms
 CAREFUL_WRITE_EVERY_S = 0.5  # these images are late by a lease already, and the next death costs less
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What one image may cost."""
-
-    max_pixels: int
-    max_file_bytes: int
-    cpu_s: int
-    memory_bytes: int
 
 
 def classify_chunk(
@@ -103,8 +95,9 @@ def classify_chunk(
     started_s = time.monotonic()
     try:
         written = work.run(images)
-        log.info("%s of %s images written in %.2f s, attempt %s", written, len(images), time.monotonic() - started_s,
-                 lease.attempt, extra=work.ids)  # fmt: skip
+        seconds = time.monotonic() - started_s
+        log.info("%s of %s images written in %.2f s (%s), attempt %s", written, len(images), seconds, work.stages,
+                 lease.attempt, extra={**work.ids, "stages": work.stages.rounded()})  # fmt: skip
         return written
     except LeaseLostError:
         log.warning("the lease was lost, another worker does the rest", extra=work.ids)
@@ -127,6 +120,7 @@ class _ChunkWork:
     clock: Clock
     renewed_at: float = field(default_factory=time.monotonic)
     classified: set[bytes] = field(default_factory=set)  # contents predicted here; some are not written yet
+    stages: StageClock = field(default_factory=StageClock)
     away: set[str] = field(default_factory=set)  # roots of sources that cannot be reached now
 
     @property
@@ -147,7 +141,7 @@ class _ChunkWork:
     @cached_property
     def model(self) -> tuple[Bundle, Classifier]:
         """Loaded when the first image needs it: a chunk whose model cannot be loaded is given up like any other."""
-        return self._ask(lambda: self.models.load(self.engine, self.lease.model_version_id))
+        return self._ask(lambda: self.models.load(self.engine, self.lease.model_version_id), stage="load")
 
     def run(self, images: Sequence[WaitingImage]) -> int:
         """Classify and write the images; how many were written."""
@@ -218,8 +212,9 @@ class _ChunkWork:
             self._ask(renew)
             self.renewed_at = time.monotonic()
 
-    def _ask(self, ask: Callable[[], Answer]) -> Answer:
-        answer = ask_until_answered(ask, before_wait=self.before_wait, is_stopping=self.is_stopping)
+    def _ask(self, ask: Callable[[], Answer], *, stage: str = "write") -> Answer:
+        with self.stages.stage(stage):
+            answer = ask_until_answered(ask, before_wait=self.before_wait, is_stopping=self.is_stopping)
         self.progress()
         return answer
 
@@ -279,8 +274,9 @@ class _ChunkWork:
             if image.root in self.away:
                 continue
             try:
-                data = read_photo(image.root, image.key, max_bytes=self.limits.max_file_bytes)
-                read.append((image, data, hash_content(data)))
+                with self.stages.stage("read"):
+                    data = read_photo(image.root, image.key, max_bytes=self.limits.max_file_bytes)
+                    read.append((image, data, hash_content(data)))
             except ImageError as error:
                 if error.code == SOURCE_MISSING and self.lease.age_s < MOST_AWAY_S:
                     self.away.add(image.root)
@@ -289,37 +285,15 @@ class _ChunkWork:
         return read, failed
 
     def _prepare(self, photos: Sequence[bytes]) -> Generator[Pixels | ImageError, None, None]:
-        """Each photo as the net's input, or what is wrong with it."""
-        if not photos:
-            return
-        manifest = self.model[0].manifest
-        spec = manifest.input
-        limits = self.limits
-
-        def prepare(data: bytes, *, only_light: bool = False) -> Pixels:
-            return prepare_photo(
-                data, spec, manifest.preprocessing, max_pixels=limits.max_pixels, only_light=only_light
-            )
-
-        def prepare_apart(photos: Sequence[bytes]) -> Iterator[Pixels | ImageError]:
-            shape = (spec.height, spec.width, spec.channels)
-            return prepare_in_child(photos, prepare, shape=shape, cpu_s=limits.cpu_s, memory_bytes=limits.memory_bytes)
-
-        if self.careful:
-            yield from prepare_apart(photos)
-            return
-        for data in photos:
-            try:
-                yield prepare(data, only_light=True)
-            except CostlyPhotoError:
-                yield from prepare_apart([data])
-            except ImageError as error:
-                yield error
+        if photos:
+            manifest = self.model[0].manifest
+            yield from prepare_photos(photos, manifest, self.limits, careful=self.careful, clock=self.stages)
 
     def _predict(self, prepared: Sequence[tuple[WaitingImage, bytes, Pixels]]) -> list[Outcome]:
         if not prepared:
             return []
-        probabilities = self.model[1].classify(np.stack([pixels for _, _, pixels in prepared]))
+        with self.stages.stage("classify"):
+            probabilities = self.model[1].classify(np.stack([pixels for _, _, pixels in prepared]))
         self.classified |= {content_hash for _, content_hash, _ in prepared}
         return [
             Outcome(image.image_id, image.product_id, content_hash, probabilities=vector.tolist())

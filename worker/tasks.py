@@ -15,10 +15,11 @@ from sqlalchemy import Engine
 from catalog.database import LONGEST_IDLE_S, DatabaseUnreachableError, open_engine
 from catalog.errors import CatalogError
 from worker.classifiers import Models
-from worker.classifying import Limits, classify_chunk
+from worker.classifying import classify_chunk
 from worker.errors import UsageError
 from worker.learning import start_due_training, train_and_challenge
 from worker.nightly import start_due_night
+from worker.preparing import Limits
 from worker.settings import Settings
 
 log = logging.getLogger(__name__)

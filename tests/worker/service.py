@@ -10,8 +10,9 @@ from catalog.database import current_time, reading, writing
 from catalog.models import Base, Chunk, Image, Run
 from catalog.runs import finish_runs
 from worker.classifiers import Models
-from worker.classifying import Limits, classify_chunk
+from worker.classifying import classify_chunk
 from worker.enqueueing import Enqueued, enqueue
+from worker.preparing import Limits
 
 Row = TypeVar("Row", bound=Base)
 

@@ -26,10 +26,11 @@ from tests.worker.service import (
 from training.bundle import Bundle, shipped_bundle
 from training.classifier import Classifier
 from training.errors import TrainingError
-from worker import classifying
+from worker import classifying, preparing
 from worker.careful import prepare_in_child
 from worker.classifiers import Models
-from worker.classifying import Limits, classify_chunk
+from worker.classifying import classify_chunk
+from worker.preparing import Limits
 
 
 def classify(engine: Engine, chunk_id: int, **options: Any) -> int:  # noqa: ANN401
@@ -121,7 +122,7 @@ def test_an_attempt_after_a_death_decodes_photos_in_a_child(
         in_children += len(photos)
         return prepare_in_child(photos, *args, **options)
 
-    monkeypatch.setattr(classifying, "prepare_in_child", count)
+    monkeypatch.setattr(preparing, "prepare_in_child", count)
     assert classify(catalog_engine, chunk_id) == 4
     assert in_children == 4
 

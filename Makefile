@@ -21,6 +21,7 @@ check: .venv/everything-installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The whole job against its floor and against what people would use instead. Some 15 minutes.
 bench: .venv/everything-installed
 	$(BIN)/python -m tests.benchmarks
 

@@ -15,6 +15,9 @@ from sqlalchemy.orm import Session
 from catalog.models import Chunk, Image, Prediction, Run, Source
 from catalog.runs import ENQUEUE_SILENCE_S
 
+# What was returned is called for before all else, and a process is free for it within a chunk's second or two.
+TAKEN_WITHIN_S = 2.0
+
 
 class Rank(IntEnum):
     """Why the images of a chunk are due, in the order in which a run does them."""
@@ -110,25 +113,32 @@ def known_contents(session: Session, hashes: Sequence[bytes], *, model_version_i
     )
 
 
-def take_returned(session: Session, *, count: int, now: datetime) -> list[int]:
+def take_returned(session: Session, *, count: int, republish: bool, now: datetime) -> list[int]:
     """Up to `count` pending chunks that a worker lost or gave back, to publish, marked as published.
 
     They go before all others, whatever waits: somebody waited for them already, and a killed worker's images are
     late by its lease.
+
+    Args:
+        republish: no message waits, so that of a chunk published a while ago has come to nothing: it is with a worker
+            that died, or stands still, before it began.
     """
-    query = _returned(now).order_by(Chunk.ready_at, Chunk.id).limit(count)
+    query = _returned(now, republish=republish).order_by(Chunk.ready_at, Chunk.id).limit(count)
     ids = session.scalars(query).all()
     _mark_published(session, ids, now)
     return list(ids)
 
 
 def has_returned(session: Session, *, now: datetime) -> bool:
-    """Whether `take_returned` would find one; asked first because it only reads."""
-    return session.scalar(_returned(now).limit(1)) is not None
+    """Whether `take_returned` may find one; asked first because it only reads."""
+    return session.scalar(_returned(now, republish=True).limit(1)) is not None
 
 
-def _returned(now: datetime) -> Select[int]:
-    return select(Chunk.id).where(Chunk.state == "pending", Chunk.published_at.is_(None), Chunk.ready_at <= now)
+def _returned(now: datetime, *, republish: bool) -> Select[int]:
+    unpublished: ColumnElement[bool] = Chunk.published_at.is_(None)
+    if republish:
+        unpublished = or_(unpublished, Chunk.published_at < now - timedelta(seconds=TAKEN_WITHIN_S))
+    return select(Chunk.id).where(Chunk.state == "pending", Chunk.ready_at <= now, unpublished)
 
 
 def mark_unpublished(session: Session, chunk_ids: Sequence[int]) -> None:

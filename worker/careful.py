@@ -25,6 +25,7 @@ from worker.processes import die_with_parent
 Prepare: TypeAlias = Callable[[bytes], Pixels]
 
 WALL_FACTOR = 2  # seconds on the clock for each CPU second: twice 4 s are over before a lease of 10 s is
+TURN_S = 0.25
 FRAME = struct.Struct("<?I")  # of an answer: whether the photo was prepared, and the bytes that follow
 
 
@@ -99,12 +100,12 @@ def _address_space_bytes() -> int:
 
 def _read_answer(pipe: int, seconds: float, shape: tuple[int, ...]) -> Pixels | ImageError | None:
     """What the child says of the next photo; None where it says nothing whole in time, or is dead."""
-    deadline = time.monotonic() + seconds
-    head = _read_until(pipe, FRAME.size, deadline)
+    patience = _Patience(seconds)
+    head = _read_bytes(pipe, FRAME.size, patience)
     if head is None:
         return None
     is_prepared, size = FRAME.unpack(head)
-    answer = _read_until(pipe, size, deadline)
+    answer = _read_bytes(pipe, size, patience)
     if answer is None:
         return None
     if is_prepared:
@@ -113,17 +114,33 @@ def _read_answer(pipe: int, seconds: float, shape: tuple[int, ...]) -> Pixels | 
     return ImageError(code, reason)
 
 
-def _read_until(pipe: int, size: int, deadline: float) -> bytes | None:
-    """So many bytes; None where they do not come until the deadline."""
+class _Patience:
+    """Seconds to wait, counted in short turns: a worker that is suspended, its child with it, loses one of them."""
+
+    def __init__(self, seconds: float) -> None:
+        self._left_s = seconds
+
+    def wait_for(self, pipe: int) -> bool:
+        """Whether there is something to read, or the child's end of the pipe is closed, before all is used up."""
+        while self._left_s > 0:
+            started_s = time.monotonic()
+            ready, _, _ = select.select([pipe], [], [], min(self._left_s, TURN_S))
+            self._left_s -= min(time.monotonic() - started_s, TURN_S)
+            if ready:
+                return True
+        return False
+
+
+def _read_bytes(pipe: int, size: int, patience: _Patience) -> bytes | None:
+    """So many bytes; None where they do not come."""
     parts: list[bytes] = []
-    while size and (left := deadline - time.monotonic()) > 0:
-        ready, _, _ = select.select([pipe], [], [], left)
-        part = os.read(pipe, min(size, 1 << 16)) if ready else b""
+    while size:
+        part = os.read(pipe, min(size, 1 << 16)) if patience.wait_for(pipe) else b""
         if not part:
             return None
         parts.append(part)
         size -= len(part)
-    return None if size else b"".join(parts)
+    return b"".join(parts)
 
 
 def _reap(pid: int) -> int:

@@ -75,7 +75,7 @@ def _publish_returned(engine: Engine, queue: Queue, clock: Clock) -> None:
     if depth >= REFILL_BELOW:
         return
     with writing(engine) as session:
-        chunk_ids = take_returned(session, count=MOST_WAITING - depth, now=clock(session))
+        chunk_ids = take_returned(session, count=MOST_WAITING - depth, republish=depth == 0, now=clock(session))
     _publish(engine, queue, RETURNED, chunk_ids)
 
 

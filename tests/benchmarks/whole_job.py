@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,28 +24,31 @@ LONGEST_S = 900.0
 
 @dataclass
 class Service:
-    """A worker that serves a catalog, warm: it has classified photos already."""
+    """Workers that serve a catalog, warm: they have classified photos already. All of them write into one log."""
 
     environment: Mapping[str, str]
     engine: Engine
-    worker: "subprocess.Popen[bytes]"
+    workers: Sequence["subprocess.Popen[bytes]"]
     log: Path
 
     def measure(self, folder: Path) -> Cost:
         """Enqueue a folder, and wait until all of it is committed."""
-        log_bytes, cpu_s = self.log.stat().st_size, tree_cpu_seconds(self.worker.pid)
-        own_s = children_cpu_seconds()
+        log_bytes, cpu_s = self.log.stat().st_size, self._cpu_seconds()
         started_s = now()
-        with watched_memory(self.worker.pid) as memory_mb:
+        with watched_memory(self.workers[0].pid) as memory_mb:
             run_hangtag("enqueue", folder, environment=self.environment)
             listed_s = now() - started_s
             self._wait()
             seconds = now() - started_s
-        cpu_s = tree_cpu_seconds(self.worker.pid) - cpu_s + children_cpu_seconds() - own_s
+        cpu_s = self._cpu_seconds() - cpu_s
         stages = {"list": listed_s, **read_stages(self.log, log_bytes)}
         busy_s = {name: value for name, value in stages.items() if name != "list"}
         stages["wait"] = wait_seconds(seconds, usable_cores(), busy_s)
         return Cost(seconds, cpu_s, stages, dict(memory_mb))
+
+    def _cpu_seconds(self) -> float:
+        """Of the workers and of all commands until now."""
+        return sum(tree_cpu_seconds(worker.pid) for worker in self.workers) + children_cpu_seconds()
 
     def _wait(self) -> None:
         """Until the newest run is over."""
@@ -56,13 +59,21 @@ class Service:
                 if run.finished_at is not None or run.tagged + run.review + run.failed == run.due:
                     return
             assert now() < deadline_s, "the run does not end"
-            assert self.worker.poll() is None, "the worker ended"
+            assert all(worker.poll() is None for worker in self.workers), "a worker ended"
             time.sleep(POLL_S)
 
 
 @contextmanager
-def running_service(home: Path, warm_up: Path, *, redis_url: str, database_url: str | None) -> Iterator[Service]:
-    """A worker over a new catalog, which has classified the photos of `warm_up`."""
+def running_service(
+    home: Path,
+    warm_up: Path,
+    *,
+    redis_url: str,
+    database_url: str | None,
+    workers: int = 1,
+    processes: int | None = None,
+) -> Iterator[Service]:
+    """Workers over a new catalog, which have classified the photos of `warm_up`; by default a process for each core."""
     environment = {
         **os.environ, "HANGTAG_HOME": str(home), "HANGTAG_REDIS_URL": redis_url, "HANGTAG_LOG_FORMAT": "json",
         "HANGTAG_LOG_LEVEL": "INFO",
@@ -71,17 +82,20 @@ def running_service(home: Path, warm_up: Path, *, redis_url: str, database_url: 
         environment["HANGTAG_DATABASE_URL"] = database_url
     run_hangtag("db", "upgrade", environment=environment)
     engine = open_engine(database_url or f"sqlite:///{home / 'catalog.db'}")
-    log = home / "worker.log"
-    with (
-        log.open("wb") as errors,
-        subprocess.Popen([*HANGTAG, "worker"], env=environment, stdout=subprocess.DEVNULL, stderr=errors) as worker,
-    ):
+    command = [*HANGTAG, "worker", "--processes", str(processes or usable_cores())]
+    with (home / "worker.log").open("ab") as log:
+        started = [
+            subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=log) for _ in range(workers)
+        ]
         try:
-            service = Service(environment, engine, worker, log)
+            service = Service(environment, engine, started, home / "worker.log")
             service.measure(warm_up)
             yield service
         finally:
-            worker.terminate()
+            for worker in started:
+                worker.terminate()
+            for worker in started:
+                worker.wait()
     engine.dispose()
 
 

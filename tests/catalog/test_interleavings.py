@@ -110,7 +110,7 @@ class Interleavings(RuleBasedStateMachine):
     @rule(empty=st.booleans())
     def publish(self, empty: bool) -> None:
         with writing(self.shop.engine) as session:
-            called = take_returned(session, count=9, now=self.now)
+            called = take_returned(session, count=9, republish=empty, now=self.now)
             called += take_unpublished(session, queue="fresh", count=9, republish_all=empty, now=self.now)
         assert not set(called) & (set(self.holder) | self.done), "called for what is held or done"
 

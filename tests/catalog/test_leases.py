@@ -122,15 +122,28 @@ def test_a_chunk_that_was_given_back_rests_and_then_goes_before_all_others(shop:
     assert shop.try_claim(second, now=later(59)) is None
     with writing(shop.engine) as session:
         assert not has_returned(session, now=later(29))
-        assert take_returned(session, count=9, now=later(29)) == []
+        assert take_returned(session, count=9, republish=True, now=later(29)) == []
         assert take_unpublished(session, queue="fresh", count=9, republish_all=True, now=later(29)) == [first]
         assert has_returned(session, now=later(60))
-        assert take_returned(session, count=1, now=later(60)) == [third]
+        assert take_returned(session, count=1, republish=False, now=later(60)) == [third]
         mark_unpublished(session, [third])
-        assert take_returned(session, count=9, now=later(60)) == [third, second]
+        assert take_returned(session, count=9, republish=False, now=later(60)) == [third, second]
         lost = take_unpublished(session, queue="fresh", count=2, republish_all=True, now=later(61))
         assert set(lost) == {second, third}, "they go first where Redis lost their messages"
     assert shop.try_claim(second, now=later(60)) is not None
+
+
+def test_a_chunk_whose_message_a_dead_worker_took_with_it_is_called_for_again(shop: Shop) -> None:
+    chunk_id, _ = shop.enqueue_chunks(2, chunk_size=1)
+    lease = shop.try_claim(chunk_id)
+    assert lease is not None
+    with writing(shop.engine) as session:
+        give_back(session, lease, ready_at=NOW)
+        assert take_returned(session, count=9, republish=True, now=NOW) == [chunk_id]
+        assert take_returned(session, count=9, republish=True, now=later(1)) == [], "its message is on its way"
+        assert take_returned(session, count=9, republish=False, now=later(3)) == [], "its message waits"
+        assert take_returned(session, count=9, republish=True, now=later(3)) == [chunk_id]
+        assert take_returned(session, count=9, republish=True, now=later(4)) == []
 
 
 def test_images_written_are_progress_after_which_earlier_attempts_are_forgotten(shop: Shop) -> None:

@@ -216,6 +216,32 @@ def test_a_child_writes_no_core_and_runs_no_handler_of_its_parents(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_photo_does_not_fail_because_its_worker_was_suspended(tmp_path: Path) -> None:
+    pid = os.fork()
+    if pid == 0:
+        os.setpgid(0, 0)
+
+        def work() -> NDArray[np.uint8]:
+            (tmp_path / "begun").touch()
+            time.sleep(0.3)
+            return PIXELS
+
+        try:
+            assert (prepare(work) == PIXELS).all()  # which has two seconds on the clock
+            os._exit(0)
+        finally:
+            os._exit(1)
+    deadline = time.monotonic() + 10
+    while not (tmp_path / "begun").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(pid, signal.SIGSTOP)
+    time.sleep(3)
+    os.killpg(pid, signal.SIGCONT)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
 def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
     # The parent is a process of the test's own, and is killed while its child works.
     pid = os.fork()

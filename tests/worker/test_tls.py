@@ -10,8 +10,8 @@ import redis
 import trustme
 from sqlalchemy import make_url
 
+from tests.ports import open_port
 from tests.servers import run_sql
-from tests.tls import tls_in_front
 from tests.worker.command_line import CommandLine, wait_until
 from tests.worker.pictures import draw_folder
 from worker.redis_url import verify_by_default
@@ -42,8 +42,8 @@ def servers(redis_server: Path, redis_url: str, postgres_url: str, tmp_path: Pat
     client = redis.Redis(unix_socket_path=str(redis_server))
     client.acl_setuser("shop", enabled=True, passwords=[f"+{SECRET}"], keys="*", channels="*", commands=["+@all"])
     with (
-        tls_in_front(redis_server, certificate) as redis_port,
-        tls_in_front(database_socket, certificate, postgres=True) as database_port,
+        open_port(redis_server, certificate=certificate) as redis_port,
+        open_port(database_socket, certificate=certificate, postgres=True) as database_port,
     ):
         query = f"sslmode=verify-full&sslrootcert={tmp_path / 'ca0.pem'}"
         yield Servers(

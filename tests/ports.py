@@ -1,4 +1,4 @@
-"""TLS in front of a test server that was built without: what it accepts it decrypts and hands on to a Unix socket.
+"""A port on loopback, with TLS or without, in front of a test server that listens on a Unix socket only.
 
 It is a process of its own: shaking hands in a thread of the tests' process crashed that once, where psycopg's wheel
 brings a second OpenSSL.
@@ -18,14 +18,15 @@ PIECE_BYTES = 1 << 16
 
 
 @contextmanager
-def tls_in_front(backend: Path, certificate: Path, *, postgres: bool = False) -> Iterator[int]:
-    """The port on loopback that speaks TLS for a server on a Unix socket.
+def open_port(backend: Path, *, certificate: Path | None = None, postgres: bool = False) -> Iterator[int]:
+    """The port on loopback that speaks for a server on a Unix socket.
 
     Args:
-        certificate: a PEM file of a private key and the certificates that belong to it.
+        certificate: a PEM file of a private key and the certificates that belong to it: the port speaks TLS.
         postgres: a client asks for TLS before it begins, as PostgreSQL's do.
     """
-    command = [sys.executable, "-m", "tests.tls", str(backend), str(certificate), *(["--postgres"] * postgres)]
+    command = [sys.executable, "-m", "tests.ports", str(backend), *(["--postgres"] * postgres)]
+    command += ["--certificate", str(certificate)] if certificate is not None else []
     # Its stderr would tell of each client that did not trust it, which is what is tested.
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
@@ -35,12 +36,12 @@ def tls_in_front(backend: Path, certificate: Path, *, postgres: bool = False) ->
             process.terminate()
 
 
-async def serve(backend: str, context: ssl.SSLContext, *, postgres: bool) -> None:
+async def serve(backend: str, context: ssl.SSLContext | None, *, postgres: bool) -> None:
     """Accept until the process is ended; the port goes to stdout."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
-            if postgres:
+            if postgres and context is not None:
                 if await reader.readexactly(len(SSL_REQUEST)) != SSL_REQUEST:
                     return
                 writer.write(b"S")
@@ -66,9 +67,11 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("backend")
-    parser.add_argument("certificate")
+    parser.add_argument("--certificate")
     parser.add_argument("--postgres", action="store_true")
     words = parser.parse_args()
-    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server_context.load_cert_chain(words.certificate)
+    server_context = None
+    if words.certificate is not None:
+        server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server_context.load_cert_chain(words.certificate)
     asyncio.run(serve(words.backend, server_context, postgres=words.postgres))

@@ -45,7 +45,8 @@ def upgrade(opener: DatabaseOpener) -> None:
 def check(opener: DatabaseOpener) -> None:
     """Say whether the catalog's tables are what this version of hangtag needs; exit code 2 if not."""
     from catalog.database import describe
-    from migrations.schema import SchemaError, differences, newest_revision, require_newest
+    from migrations.revisions import SchemaError, newest_revision, require_newest
+    from migrations.schema import differences
 
     engine = opener.open_database()
     require_newest(engine)

@@ -1,4 +1,4 @@
-"""Bringing a catalog's schema up to date, and saying whether it is."""
+"""Bringing a catalog's schema up to date, and how its tables differ from the models."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -10,18 +10,13 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
-from catalog.database import clear_errors, describe
-from catalog.errors import CatalogError
+from catalog.database import clear_errors
 from catalog.models import Base
+from migrations.revisions import current_revision, newest_revision, require_known
 
 LOCK_KEY = 0x68616E67746167  # "hangtag": two upgrades at once wait for each other on PostgreSQL
-
-
-class SchemaError(CatalogError):
-    """The schema is not the one that this version of hangtag works with."""
 
 
 def _config() -> Config:
@@ -31,19 +26,6 @@ def _config() -> Config:
     return config
 
 
-def newest_revision() -> str:
-    """The revision that this version of hangtag works with."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    assert head is not None, "migrations/versions is in the package"
-    return head
-
-
-def current_revision(engine: Engine) -> str | None:
-    """The revision of the catalog, or None where no table is."""
-    with _connect(engine) as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
 def upgrade_schema(engine: Engine) -> tuple[str | None, str]:
     """Bring the catalog to the newest revision; the revisions before and after.
 
@@ -51,7 +33,7 @@ def upgrade_schema(engine: Engine) -> tuple[str | None, str]:
         SchemaError: the catalog is newer than this hangtag.
     """
     before = current_revision(engine)
-    _require_known(engine, before)
+    require_known(engine, before)
     config = _config()
     with _connect(engine) as connection, _foreign_keys_off(connection), connection.begin():
         if connection.dialect.name == "postgresql":
@@ -59,22 +41,6 @@ def upgrade_schema(engine: Engine) -> tuple[str | None, str]:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return before, newest_revision()
-
-
-def require_newest(engine: Engine) -> None:
-    """Return if the schema is the newest.
-
-    Raises:
-        SchemaError: it is not; the line says which command to run.
-    """
-    revision = current_revision(engine)
-    _require_known(engine, revision)
-    if revision != newest_revision():
-        state = "has no tables yet" if revision is None else f"has the schema of revision {revision}"
-        raise SchemaError(
-            f"the catalog at {describe(engine)} {state}, this hangtag needs {newest_revision()}:"
-            " run `hangtag db upgrade`"
-        )
 
 
 def differences(engine: Engine) -> list[str]:
@@ -115,12 +81,3 @@ def _foreign_keys_off(connection: Connection) -> Iterator[None]:
 def _is_ours(_object: object, name: str | None, kind: str, _reflected: bool, _compare_to: object) -> bool:
     """A shop may keep tables of its own beside ours."""
     return kind != "table" or name in Base.metadata.tables
-
-
-def _require_known(engine: Engine, revision: str | None) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if revision is not None and revision not in known:
-        raise SchemaError(
-            f"the catalog at {describe(engine)} has revision {revision}, which this hangtag does not know:"
-            " a newer hangtag made it, install that one"
-        )

@@ -79,10 +79,12 @@ def open_for_writing(settings: Settings) -> "Engine":
     Raises:
         CatalogError: the database is away, or its schema is not ours.
     """
-    from migrations.schema import current_revision, require_newest, upgrade_schema
+    from migrations.revisions import current_revision, require_newest
 
     engine = settings.open_database()
     if settings.is_local and current_revision(engine) is None:
+        from migrations.schema import upgrade_schema
+
         upgrade_schema(engine)
     require_newest(engine)
     return engine

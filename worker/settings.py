@@ -78,7 +78,7 @@ class Settings:
             UsageError: there is none yet.
             SchemaError: its schema is another; the line says which command to run.
         """
-        from migrations.schema import require_newest  # noqa: PLC0415
+        from migrations.revisions import require_newest  # noqa: PLC0415
 
         if self.is_local and not (self.home / "catalog.db").exists():
             raise UsageError(f"no catalog in {self.home} yet: `hangtag tag FOLDER` makes one")

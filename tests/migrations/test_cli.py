@@ -3,7 +3,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import Engine, text
 
 from migrations.cli import db
-from migrations.schema import SchemaError, newest_revision
+from migrations.revisions import SchemaError, newest_revision
 
 
 class Opener:

@@ -7,6 +7,7 @@ import pytest
 from alembic import command
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, select, text
 
 from catalog.database import open_engine, reading, writing
@@ -15,14 +16,8 @@ from catalog.people import undo_word
 from catalog.taxonomy import set_categories
 from catalog.thresholds import list_thresholds, set_thresholds
 from catalog.views import VIEWS, create_views, drop_views
-from migrations.schema import (
-    SchemaError,
-    current_revision,
-    differences,
-    newest_revision,
-    require_newest,
-    upgrade_schema,
-)  # fmt: skip
+from migrations.revisions import SchemaError, current_revision, known_revisions, newest_revision, require_newest
+from migrations.schema import _config, differences, upgrade_schema
 from tests.catalog.shop import NOW, Shop
 from tests.catalog.test_views import fill
 
@@ -56,6 +51,11 @@ def test_generated_columns_are_generated_as_the_models_say(catalog_engine: Engin
     columns = {column["name"]: column for column in inspect(catalog_engine).get_columns("tag")}
     for column in Base.metadata.tables["tag"].columns:
         assert ("computed" in columns[column.name]) == (column.computed is not None), column.name
+
+
+def test_a_migrations_file_has_the_name_of_its_revision_and_they_are_in_order() -> None:
+    scripts = list(ScriptDirectory.from_config(_config()).walk_revisions())
+    assert [script.revision for script in reversed(scripts)] == known_revisions()
 
 
 def test_upgrading_twice_changes_nothing(empty_engine: Engine) -> None:

@@ -8,10 +8,11 @@ import click
 
 from catalog.cli import stored_text
 from catalog.output import Form, print_record
-from worker.cli_tag import JSON, finish, progress_bar, require_redis, say, say_found, summarise
+from worker.cli_tag import JSON, CrewOnCall, finish, progress_bar, require_redis, say, say_found, summarise
 from worker.settings import Settings
 
 if TYPE_CHECKING:
+    from catalog.registering import BatchCounts
     from worker.enqueueing import Enqueued
 
 
@@ -72,23 +73,27 @@ def retag(
         images = count_images(session)
         wanted = Wanted.read(session, tag=label, sku=sku, at_least=at_least, at_most=at_most)
     run = NewRun("retag", budget=duration, again=again, wanted=wanted, believe_all=believe_gone)
-    with progress_bar("looking") as show:
-
-        def show_done(done: int) -> None:
-            show(done, max(done, images), "")
-
-        if dry_run:
-            counts = count_due(engine, run, say=say, progress=show_done, source=source)
-            print_record(counts, form=Form.JSON if as_json else Form.PEOPLE)
-            return
-        require_redis(settings)
-        enqueued = enqueue_known(
-            engine, run, chunk_size=settings.chunk_size, say=say, progress=show_done, source=source
-        )
-    if enqueued.counts.due:
-        say_found(enqueued)
-        finish(settings, engine, enqueued, as_json=as_json, started=started)
+    if dry_run:
+        with progress_bar("looking") as show:
+            counts = count_due(
+                engine, run, say=say, progress=lambda sums: show(sums.images, max(sums.images, images), ""),
+                source=source,
+            )  # fmt: skip
+        print_record(counts, form=Form.JSON if as_json else Form.PEOPLE)
         return
+    require_redis(settings)
+    with CrewOnCall(settings, engine) as crew:
+        with progress_bar("looking") as show:
+
+            def look(sums: "BatchCounts") -> None:
+                show(sums.images, max(sums.images, images), "")
+                crew.call_if_due(sums)
+
+            enqueued = enqueue_known(engine, run, chunk_size=settings.chunk_size, say=say, progress=look, source=source)
+        if enqueued.counts.due:
+            say_found(enqueued)
+            finish(engine, enqueued, crew, as_json=as_json, started=started)
+            return
     summary = summarise(engine, enqueued, seconds=time.monotonic() - started)
     click.echo(json.dumps(summary) if as_json else say_up_to_date(enqueued))
     engine.dispose()

@@ -3,9 +3,9 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
@@ -16,7 +16,9 @@ from worker.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from catalog.registering import BatchCounts
     from worker.enqueueing import Enqueued
+    from worker.tagging import Crew
 
 LINE_EVERY_S = 5.0  # progress where no terminal is
 
@@ -44,8 +46,9 @@ def tag(settings: Settings, paths: tuple[str, ...], sku: str | None, as_json: bo
     """
     started = time.monotonic()
     engine = open_for_writing(settings)
-    enqueued = _enqueue(settings, engine, paths, kind="tag", pattern=sku)
-    finish(settings, engine, enqueued, as_json=as_json, started=started)
+    with CrewOnCall(settings, engine) as crew:
+        enqueued = _enqueue(settings, engine, paths, kind="tag", pattern=sku, found=crew.call_if_due)
+        finish(engine, enqueued, crew, as_json=as_json, started=started)
 
 
 @click.command("enqueue")
@@ -95,17 +98,58 @@ def say(line: str) -> None:
     print_message(line)
 
 
+class CrewOnCall:
+    """Who does the work, called in as soon as there is some: a worker is ready when all is registered."""
+
+    def __init__(self, settings: Settings, engine: "Engine") -> None:
+        self._settings = settings
+        self._engine = engine
+        self._exits = ExitStack()
+        self._crew: Crew | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.dismiss()
+
+    def call_if_due(self, sums: "BatchCounts") -> None:
+        """Call it in if some of the images are to be done."""
+        if sums.due + sums.waiting:
+            self.call()
+
+    def call(self) -> "Crew":
+        """The crew, called in at the first time."""
+        from worker.tagging import Crew
+
+        if self._crew is None:
+            self._crew = self._exits.enter_context(Crew(self._settings, self._engine, say))
+        return self._crew
+
+    def dismiss(self) -> None:
+        """End what was started for it."""
+        self._exits.close()
+
+
 def _enqueue(
-    settings: Settings, engine: "Engine", paths: tuple[str, ...], *, kind: str, pattern: str | None
+    settings: Settings,
+    engine: "Engine",
+    paths: tuple[str, ...],
+    *,
+    kind: str,
+    pattern: str | None,
+    found: Callable[["BatchCounts"], None] = lambda _sums: None,
 ) -> "Enqueued":
     from worker.enqueueing import enqueue
 
     require_redis(settings)
     with progress_bar("looking") as show:
-        enqueued = enqueue(
-            engine, paths, kind=kind, pattern=pattern, chunk_size=settings.chunk_size,
-            progress=lambda done, total: show(done, total, ""),
-        )  # fmt: skip
+
+        def look(sums: "BatchCounts", total: int) -> None:
+            show(sums.images, total, "")
+            found(sums)
+
+        enqueued = enqueue(engine, paths, kind=kind, pattern=pattern, chunk_size=settings.chunk_size, progress=look)
     say_found(enqueued)
     for note in enqueued.notes:
         say(note)
@@ -130,27 +174,29 @@ def say_found(enqueued: "Enqueued") -> None:
         say(line)
 
 
-def wait_until_done(settings: Settings, engine: "Engine", enqueued: "Enqueued") -> None:
+def wait_until_done(engine: "Engine", enqueued: "Enqueued", crew: CrewOnCall) -> None:
     """Wait for a run; Ctrl-C ends this process with its code."""
-    from worker.tagging import Crew, read_progress, wait_for_run
+    from worker.tagging import read_progress, wait_for_run
 
     if enqueued.counts.due > enqueued.counts.postponed:
         try:
-            with progress_bar("tagging") as show, Crew(settings, engine, say) as crew:
+            with progress_bar("tagging") as show:
                 wait_for_run(
-                    engine, crew, enqueued, say=say,
+                    engine, crew.call(), enqueued, say=say,
                     show=lambda now: show(now.done, now.due, f"{now.review} to review, {now.failed} failed"),
                 )  # fmt: skip
         except KeyboardInterrupt:
+            crew.dismiss()
             progress = read_progress(engine, enqueued)
             say(f"stopped: run {enqueued.run_id} has {progress.done} of {progress.due} images done;"
                 " the same command goes on")  # fmt: skip
             sys.exit(INTERRUPTED)
 
 
-def finish(settings: Settings, engine: "Engine", enqueued: "Enqueued", *, as_json: bool, started: float) -> None:
+def finish(engine: "Engine", enqueued: "Enqueued", crew: CrewOnCall, *, as_json: bool, started: float) -> None:
     """Wait for a run, show what came of it, and exit with its code."""
-    wait_until_done(settings, engine, enqueued)
+    wait_until_done(engine, enqueued, crew)
+    crew.dismiss()
     summary = summarise(engine, enqueued, seconds=time.monotonic() - started)
     if as_json:
         import json

@@ -3,18 +3,22 @@
 import json
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from worker.errors import FAILED
 from worker.settings import Settings
 
+if TYPE_CHECKING:
+    from catalog.registering import BatchCounts
+
 
 def try_model(settings: Settings, name: str, *, as_json: bool) -> None:
     """Let a model version predict what was classified before, wait for it, and exit with the run's code."""
     from catalog.database import reading
     from catalog.overviews import count_images
-    from worker.cli_tag import progress_bar, require_redis, say, summarise, wait_until_done
+    from worker.cli_tag import CrewOnCall, progress_bar, require_redis, say, summarise, wait_until_done
     from worker.trials import enqueue_trial
 
     started = time.monotonic()
@@ -22,11 +26,15 @@ def try_model(settings: Settings, name: str, *, as_json: bool) -> None:
     require_redis(settings)
     with reading(engine) as session:
         images = count_images(session)
-    with progress_bar("looking") as show:
-        enqueued = enqueue_trial(
-            engine, name, chunk_size=settings.chunk_size, progress=lambda done: show(done, max(done, images), "")
-        )
-    wait_until_done(settings, engine, enqueued)
+    with CrewOnCall(settings, engine) as crew:
+        with progress_bar("looking") as show:
+
+            def look(sums: "BatchCounts") -> None:
+                show(sums.images, max(sums.images, images), "")
+                crew.call_if_due(sums)
+
+            enqueued = enqueue_trial(engine, name, chunk_size=settings.chunk_size, progress=look)
+        wait_until_done(engine, enqueued, crew)
     summary = summarise(engine, enqueued, seconds=time.monotonic() - started)
     engine.dispose()
     if as_json:

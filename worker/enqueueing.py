@@ -56,7 +56,7 @@ def enqueue(
     kind: str,
     pattern: str | None,
     chunk_size: int,
-    progress: Callable[[int, int], None],
+    progress: Callable[[BatchCounts, int], None],
     clock: Clock = current_time,
 ) -> Enqueued:
     """Register the images of these paths as a new run, and put into chunks what is due.
@@ -64,7 +64,7 @@ def enqueue(
     Args:
         kind: of the run: tag or enqueue.
         pattern: of `--sku`.
-        progress: called with the images registered so far and those there are.
+        progress: called with the counts of the images registered so far, and how many there are.
         clock: tells each transaction the time.
 
     Raises:
@@ -75,7 +75,7 @@ def enqueue(
     total = survey(places)
     run = NewRun(kind)
     return enqueue_places(
-        engine, places, run, chunk_size=chunk_size, progress=lambda done: progress(done, total), clock=clock
+        engine, places, run, chunk_size=chunk_size, progress=lambda sums: progress(sums, total), clock=clock
     )
 
 
@@ -116,7 +116,7 @@ def enqueue_places(
     run: NewRun,
     *,
     chunk_size: int,
-    progress: Callable[[int], None],
+    progress: Callable[[BatchCounts], None],
     notes: Sequence[str] = (),
     clock: Clock = current_time,
 ) -> Enqueued:
@@ -213,7 +213,9 @@ def _register_source(session: Session, place: Place, now: datetime) -> int:
     )  # fmt: skip
 
 
-def _register_all(walk: Walk, filler: ChunkFiller, progress: Callable[[int], None], clock: Clock) -> BatchCounts:
+def _register_all(
+    walk: Walk, filler: ChunkFiller, progress: Callable[[BatchCounts], None], clock: Clock
+) -> BatchCounts:
     """Register every image of the places, a transaction a batch; the sums."""
     sums = BatchCounts()
     for source_id, files in walk.batches():
@@ -227,7 +229,7 @@ def _register_all(walk: Walk, filler: ChunkFiller, progress: Callable[[int], Non
                 seen=walk.seen,
                 now=clock(session),
             )
-        progress(sums.images)
+        progress(sums)
     return sums
 
 

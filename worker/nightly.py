@@ -41,7 +41,7 @@ def retag(
     *,
     chunk_size: int,
     say: Callable[[str], None],
-    progress: Callable[[int], None],
+    progress: Callable[[BatchCounts], None],
     source: str | None = None,
     clock: Clock = current_time,
 ) -> Enqueued:
@@ -84,7 +84,12 @@ def find_places(engine: Engine, source: str | None, *, must_be_there: bool) -> t
 
 
 def count_due(
-    engine: Engine, run: NewRun, *, say: Callable[[str], None], progress: Callable[[int], None], source: str | None
+    engine: Engine,
+    run: NewRun,
+    *,
+    say: Callable[[str], None],
+    progress: Callable[[BatchCounts], None],
+    source: str | None,
 ) -> dict[str, int]:
     """What `retag` would find, in images by why they are due; nothing is written.
 
@@ -109,7 +114,7 @@ def count_due(
             batch = sort_files(session, question, files, source_id=source_id, seen=seen, now=current_time(session))
         due.add(source_id, [row.id for _, _, row in batch.due])
         sums += count_sorted(batch)
-        progress(sums.images)
+        progress(sums)
     vanished = judge_vanished(engine, walk.walked, seen, believe_all=run.believe_all)
     with reading(engine) as session:
         pages = outdated_images(session, question, walk.source_ids, run_id=None, seen=seen)

@@ -21,7 +21,7 @@ from worker.places import known_places
 
 
 def enqueue_trial(
-    engine: Engine, name: str, *, chunk_size: int, progress: Callable[[int], None], clock: Clock = current_time
+    engine: Engine, name: str, *, chunk_size: int, progress: Callable[[BatchCounts], None], clock: Clock = current_time
 ) -> Enqueued:
     """A new run of the model version of this name over what it has not seen; the tags stay as they are.
 
@@ -48,7 +48,7 @@ def enqueue_trial(
 
 
 def _queue_all(
-    engine: Engine, model_version_id: int, filler: ChunkFiller, progress: Callable[[int], None], clock: Clock
+    engine: Engine, model_version_id: int, filler: ChunkFiller, progress: Callable[[BatchCounts], None], clock: Clock
 ) -> BatchCounts:
     """Images that are due, and those that the model version has seen; a transaction a batch."""
     sums, last_id = BatchCounts(), 0
@@ -61,4 +61,4 @@ def _queue_all(
         if found is None:
             return sums
         sums, last_id = sums + found.counts, found.last_id
-        progress(sums.images)
+        progress(sums)

@@ -91,8 +91,8 @@ def measure(url: str, images: int) -> None:
     started, cpu_started = time.perf_counter(), time.process_time()
     sizes: list[int] = []
 
-    def note_size(done: int) -> None:
-        if not sizes and done >= images / 10:
+    def note_size(sums: BatchCounts) -> None:
+        if not sizes and sums.images >= images / 10:
             sizes.append(psutil.Process().memory_info().rss)
 
     sums = _register_all(walk, filler, note_size, current_time)

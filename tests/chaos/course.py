@@ -115,11 +115,13 @@ class Course:
                 worker.pause()
                 self._put_off(disturbance.for_s, lambda: self._wake(worker))
             case "redis":
+                self.watch.lose_server(now_s=moment_s)
                 self.stage.redis.kill()
                 self._put_off(disturbance.for_s, lambda: self._return(self.stage.redis))
             case "postgres":
                 assert self.stage.postgres is not None
                 postgres = self.stage.postgres
+                self.watch.lose_server(now_s=moment_s)
                 postgres.kill()
                 self._put_off(disturbance.for_s, lambda: self._return(postgres))
         if disturbance.kind != POSTGRES:
@@ -142,7 +144,7 @@ class Course:
         self.held_lock += locked
         self.nobody_awake += asleep
         if locked or asleep:
-            self.watch.return_server(now_s=time.monotonic())
+            self.watch.begin_anew(now_s=time.monotonic())
 
     def _return(self, server: Redis | Postgres) -> None:
         server.start()

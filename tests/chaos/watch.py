@@ -50,6 +50,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._disturbed: dict[int, Disturbed] = {}
+        self._away_since_s: list[float] = []  # of each server that is away
         self.recovered: list[Recovery] = []
 
     @property
@@ -70,19 +71,29 @@ class Watch:
                 new += 1
         return new
 
+    def lose_server(self, *, now_s: float) -> None:
+        """A server that all work needs is away: until it returns nothing can be late."""
+        self._away_since_s.append(now_s)
+
     def return_server(self, *, now_s: float) -> None:
-        """From now on there is a server again that all work needs."""
+        """From now on it is there again."""
+        self._away_since_s.pop(0)
+        self.begin_anew(now_s=now_s)
+
+    def begin_anew(self, *, now_s: float) -> None:
+        """Only from now on can work go on at all."""
         for disturbed in list(self._disturbed.values()):
             disturbed.since_s = now_s
 
     def look(self, look: Look, *, now_s: float) -> list[Recovery]:
         """What went on since the last look."""
         new = []
+        counted_s = min([now_s, *self._away_since_s])
         for chunk_id in [id_ for id_ in self._disturbed if id_ in look.waiting]:
             disturbed = self._disturbed[chunk_id]
             if look.waiting[chunk_id] < disturbed.held.waiting or not look.waiting[chunk_id]:
                 del self._disturbed[chunk_id]
-                new.append(Recovery(chunk_id, disturbed.kind, now_s - disturbed.since_s))
+                new.append(Recovery(chunk_id, disturbed.kind, max(0.0, counted_s - disturbed.since_s)))
         self.recovered += new
         return new
 

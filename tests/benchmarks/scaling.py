@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
-from sqlalchemy import make_url
+from sqlalchemy import Engine, make_url, text
 
 from tests.benchmarks.photos import SMALL, draw_photo, draw_photos
 from tests.benchmarks.timing import tree_cpu_seconds
@@ -57,10 +57,26 @@ def main() -> None:
                     before = server_seconds(folder)
                     cost = service.measure(folder / "photos")
                     spent = {name: after - before[name] for name, after in server_seconds(folder).items()}
+                    sizes = table_sizes(service.engine)
             write_ms = 1000 * cost.stages["write"] / (photos / CHUNK_IMAGES)
             print(f"{f'{workers} x {processes}':<28}{photos / cost.seconds:>10,.0f}{1000 * cost.cpu_s / photos:>10.3f}"
                   f"{1000 * spent['postgres'] / photos:>10.3f}{1000 * spent['redis'] / photos:>10.3f}{write_ms:>10.1f}",
                   flush=True)  # fmt: skip
+        print(f"\n{'bytes an image, PostgreSQL':<28}{'rows':>10}{'table':>10}{'indexes':>10}")
+        for table, rows, table_bytes, index_bytes in sizes:
+            print(f"{table:<28}{rows:>10}{table_bytes / photos:>10.0f}{index_bytes / photos:>10.0f}")
+
+
+def table_sizes(engine: Engine) -> list[tuple[str, int, int, int]]:
+    """Tables of a thousand rows and more: name, rows, bytes of the table and of its indexes."""
+    with engine.connect() as connection:
+        names = connection.scalars(text("SELECT relname FROM pg_stat_user_tables ORDER BY relname")).all()
+        found = []
+        for name in names:
+            sizes = f"SELECT count(*), pg_table_size('{name}'), pg_indexes_size('{name}') FROM {name}"
+            row = connection.execute(text(sizes)).one()
+            found.append((str(name), int(row[0]), int(row[1]), int(row[2])))
+    return [row for row in found if row[1] >= 1000]
 
 
 def server_seconds(folder: Path) -> dict[str, float]:

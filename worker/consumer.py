@@ -1,13 +1,12 @@
 """The consumer of a worker's main process: Celery's own, but for how it waits for Redis and what it takes from it."""
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
-from worker.messages import find_refusal, refuse, refuse_what_is_no_message
+from worker.messages import take_only
 from worker.tasks import ChunkTask, TickTask
 
 log = logging.getLogger(__name__)
@@ -28,24 +27,10 @@ class OwnConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
         def say(error: Exception, pause_s: float) -> None:
             log.warning("Redis cannot be reached: %s; again in %.1f s", error, pause_s)
 
-        refuse_what_is_no_message()
+        take_only(TASKS)
         connected = conn.ensure_connection(
             say, interval_start=FIRST_PAUSE_S, interval_step=FIRST_PAUSE_S, interval_max=LONGEST_PAUSE_S,
             callback=maybe_shutdown,
         )  # fmt: skip
         self.first_connection_attempt = False
         return connected
-
-    def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:  # noqa: ANN401
-        """What is called with each message."""
-        handle = super().create_task_handler(*args, **options)
-
-        def take(message: Any) -> None:  # noqa: ANN401
-            reason = find_refusal(message, TASKS)
-            if reason is None:
-                handle(message)
-                return
-            refuse(reason)
-            message.reject_log_error(log, self.connection_errors)
-
-        return take

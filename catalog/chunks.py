@@ -114,10 +114,10 @@ def known_contents(session: Session, hashes: Sequence[bytes], *, model_version_i
 
 
 def take_returned(session: Session, *, count: int, republish: bool, now: datetime) -> list[int]:
-    """Up to `count` pending chunks that a worker lost or gave back, to publish, marked as published.
+    """Up to `count` pending chunks that a worker lost, to publish, marked as published.
 
-    They go before all others, whatever waits: somebody waited for them already, and a killed worker's images are
-    late by its lease.
+    They go before all others, whatever waits: a killed worker's images are late by its lease. (What a worker gave
+    back waits its turn: a share that is away would else hold up all that is there.)
 
     Args:
         republish: no message waits, so that of a chunk published a while ago has come to nothing: it is with a worker
@@ -138,7 +138,7 @@ def _returned(now: datetime, *, republish: bool) -> Select[int]:
     unpublished: ColumnElement[bool] = Chunk.published_at.is_(None)
     if republish:
         unpublished = or_(unpublished, Chunk.published_at < now - timedelta(seconds=TAKEN_WITHIN_S))
-    return select(Chunk.id).where(Chunk.state == "pending", Chunk.ready_at <= now, unpublished)
+    return select(Chunk.id).where(Chunk.state == "pending", Chunk.attempts > 0, Chunk.ready_at <= now, unpublished)
 
 
 def mark_unpublished(session: Session, chunk_ids: Sequence[int]) -> None:
@@ -169,9 +169,14 @@ def take_unpublished(session: Session, *, queue: str, count: int, republish_all:
         .where(Chunk.state == "pending", Chunk.queue == queue, wanted, is_ready(now))
         .where(or_(Chunk.rank == Rank.NEW, Run.state != "enqueueing", Run.touched_at < silent_since))
         # Newest run first: somebody waits for it, while the rest of a large old one can wait a little longer.
-        # And before all, what a worker lost or gave back, where Redis lost its message too.
+        # Before all what a worker lost, where Redis lost its message too; last of a run what was given back.
         .order_by(
-            Chunk.ready_at.is_(None), Chunk.run_id.desc(), Chunk.rank, Chunk.published_at.asc().nulls_first(), Chunk.id
+            Chunk.attempts == 0,
+            Chunk.run_id.desc(),
+            Chunk.rank,
+            Chunk.ready_at.asc().nulls_first(),
+            Chunk.published_at.asc().nulls_first(),
+            Chunk.id,
         )
         .limit(count)
     ).all()

@@ -38,12 +38,22 @@ class Lease:
     age_s: float = 0.0  # of the chunk, when it was claimed
 
 
-def claim_chunk(session: Session, chunk_id: int, *, lease_s: float, now: datetime) -> Lease | None:
+def new_token() -> str:
+    """A fencing token that nobody had before."""
+    return secrets.token_hex(16)
+
+
+def claim_chunk(
+    session: Session, chunk_id: int, *, lease_s: float, now: datetime, token: str | None = None
+) -> Lease | None:
     """Take a pending chunk; None if it is leased, done or not there: a message is only a wake-up.
 
     None too where it waits until later, and where its run is past its deadline.
+
+    Args:
+        token: of an attempt whose commit may have been done, though its answer was lost: the lease is its then.
     """
-    token = secrets.token_hex(16)
+    token = token or new_token()
     overdue = select(Run.id).where(Run.id == Chunk.run_id, Run.deadline_at <= now).exists()
     statement = (
         update(Chunk)
@@ -57,6 +67,9 @@ def claim_chunk(session: Session, chunk_id: int, *, lease_s: float, now: datetim
         .returning(Chunk.run_id, Chunk.attempts, Chunk.rank, Chunk.created_at)
     )
     row = session.execute(statement).one_or_none()
+    if row is None:
+        ours = select(Chunk.run_id, Chunk.attempts, Chunk.rank, Chunk.created_at)
+        row = session.execute(ours.where(Chunk.id == chunk_id, Chunk.token == token)).one_or_none()
     if row is None:
         return None
     run = session.execute(select(Run.model_version_id, Run.again).where(Run.id == row.run_id)).one()

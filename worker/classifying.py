@@ -19,7 +19,7 @@ from catalog.chunks import WaitingImage, known_contents, waiting_images
 from catalog.database import Clock, current_time, reading, writing
 from catalog.decisions import LabelSet
 from catalog.errors import CatalogError
-from catalog.leases import MAX_ATTEMPTS, Lease, LeaseLostError, claim_chunk, give_back, hold_lease
+from catalog.leases import MAX_ATTEMPTS, Lease, LeaseLostError, claim_chunk, give_back, hold_lease, new_token
 from catalog.model_versions import load_label_set
 from catalog.predictions import Outcome, write_outcomes
 from training.bundle import Bundle
@@ -73,9 +73,11 @@ def classify_chunk(
         DatabaseUnreachableError: it is away, and the process stops.
     """
 
+    token = new_token()  # one for all tries: a commit whose answer was lost is known by it
+
     def claim() -> tuple[Lease, list[WaitingImage], LabelSet] | None:
         with writing(engine) as session:
-            lease = claim_chunk(session, chunk_id, lease_s=lease_s, now=clock(session))
+            lease = claim_chunk(session, chunk_id, lease_s=lease_s, now=clock(session), token=token)
             if lease is None:
                 return None
             return lease, waiting_images(session, chunk_id), load_label_set(session, lease.model_version_id)
@@ -282,6 +284,7 @@ class _ChunkWork:
                     self.away.add(image.root)
                 else:
                     failed.append(self._failed(image, None, error))
+            self._renew()  # a slow share takes longer for these files than a lease lasts
         return read, failed
 
     def _prepare(self, photos: Sequence[bytes]) -> Generator[Pixels | ImageError, None, None]:

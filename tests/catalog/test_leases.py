@@ -19,6 +19,7 @@ from catalog.leases import (  # fmt: skip
     finish_chunk,
     give_back,
     hold_lease,
+    new_token,
     release_all_leases,
     release_expired_leases,
 )
@@ -108,42 +109,62 @@ def test_an_attempt_that_was_ended_on_purpose_does_not_count(shop: Shop) -> None
     assert (row.state, row.attempts, row.token, row.published_at) == ("pending", 0, None, None)
 
 
-def test_a_chunk_that_was_given_back_rests_and_then_goes_before_all_others(shop: Shop) -> None:
+def test_a_chunk_that_was_given_back_rests_and_then_waits_its_turn(shop: Shop) -> None:
     first, second, third = shop.enqueue_chunks(3, chunk_size=1)
-    leases = [shop.try_claim(chunk_id) for chunk_id in (second, third)]
+    lease = shop.try_claim(first)
+    assert lease is not None
     with writing(shop.engine) as session:
-        for lease, seconds in zip(leases, (60, 30), strict=True):
-            assert lease is not None
-            give_back(session, lease, ready_at=later(seconds))
-            with pytest.raises(LeaseLostError):
-                give_back(session, lease, ready_at=NOW)
-    row = shop.chunk(second)
+        give_back(session, lease, ready_at=later(60))
+        with pytest.raises(LeaseLostError):
+            give_back(session, lease, ready_at=NOW)
+    row = shop.chunk(first)
     assert (row.state, row.attempts, row.token, row.ready_at) == ("pending", 0, None, later(60))
-    assert shop.try_claim(second, now=later(59)) is None
+    assert shop.try_claim(first, now=later(59)) is None
     with writing(shop.engine) as session:
-        assert not has_returned(session, now=later(29))
-        assert take_returned(session, count=9, republish=True, now=later(29)) == []
-        assert take_unpublished(session, queue="fresh", count=9, republish_all=True, now=later(29)) == [first]
+        assert not has_returned(session, now=later(60)), "a share that is away holds up nobody else's work"
+        assert take_unpublished(session, queue="fresh", count=9, republish_all=True, now=later(59)) == [second, third]
+        assert take_unpublished(session, queue="fresh", count=9, republish_all=True, now=later(60))[-1] == first
+    assert shop.try_claim(first, now=later(60)) is not None
+
+
+def test_a_chunk_that_a_worker_lost_goes_before_all_others(shop: Shop) -> None:
+    first, second, third = shop.enqueue_chunks(3, chunk_size=1)
+    for chunk_id in (second, third):
+        assert shop.try_claim(chunk_id) is not None
+    with writing(shop.engine) as session:
+        assert not has_returned(session, now=NOW)
+        assert release_expired_leases(session, now=later(60)) == 2
         assert has_returned(session, now=later(60))
-        assert take_returned(session, count=1, republish=False, now=later(60)) == [third]
-        mark_unpublished(session, [third])
-        assert take_returned(session, count=9, republish=False, now=later(60)) == [third, second]
+        assert take_returned(session, count=1, republish=False, now=later(60)) == [second]
+        mark_unpublished(session, [second])
+        assert take_returned(session, count=9, republish=False, now=later(60)) == [second, third]
         lost = take_unpublished(session, queue="fresh", count=2, republish_all=True, now=later(61))
-        assert set(lost) == {second, third}, "they go first where Redis lost their messages"
-    assert shop.try_claim(second, now=later(60)) is not None
+        assert lost == [second, third], "they go first where Redis lost their messages"
+        assert take_unpublished(session, queue="fresh", count=9, republish_all=False, now=later(61)) == [first]
 
 
 def test_a_chunk_whose_message_a_dead_worker_took_with_it_is_called_for_again(shop: Shop) -> None:
     chunk_id, _ = shop.enqueue_chunks(2, chunk_size=1)
-    lease = shop.try_claim(chunk_id)
-    assert lease is not None
+    assert shop.try_claim(chunk_id) is not None
     with writing(shop.engine) as session:
-        give_back(session, lease, ready_at=NOW)
-        assert take_returned(session, count=9, republish=True, now=NOW) == [chunk_id]
-        assert take_returned(session, count=9, republish=True, now=later(1)) == [], "its message is on its way"
-        assert take_returned(session, count=9, republish=False, now=later(3)) == [], "its message waits"
-        assert take_returned(session, count=9, republish=True, now=later(3)) == [chunk_id]
-        assert take_returned(session, count=9, republish=True, now=later(4)) == []
+        release_expired_leases(session, now=later(60))
+        assert take_returned(session, count=9, republish=True, now=later(60)) == [chunk_id]
+        assert take_returned(session, count=9, republish=True, now=later(61)) == [], "its message is on its way"
+        assert take_returned(session, count=9, republish=False, now=later(63)) == [], "its message waits"
+        assert take_returned(session, count=9, republish=True, now=later(63)) == [chunk_id]
+        assert take_returned(session, count=9, republish=True, now=later(64)) == []
+
+
+def test_a_claim_whose_answer_was_lost_is_known_by_its_token(shop: Shop) -> None:
+    [chunk_id] = shop.enqueue_chunks(1)
+    token = new_token()
+    for _ in range(2):
+        with writing(shop.engine) as session:
+            lease = claim_chunk(session, chunk_id, lease_s=30, now=NOW, token=token)
+        assert lease is not None
+        assert (lease.token, lease.attempt) == (token, 1)
+    with writing(shop.engine) as session:
+        assert claim_chunk(session, chunk_id, lease_s=30, now=NOW, token=new_token()) is None
 
 
 def test_images_written_are_progress_after_which_earlier_attempts_are_forgotten(shop: Shop) -> None:

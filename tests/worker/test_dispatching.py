@@ -123,7 +123,7 @@ def test_what_a_worker_gave_back_is_called_for_when_it_has_rested(
     dispatch(catalog_engine, queue)
     assert not any(queue.waiting.values())
     dispatch(catalog_engine, queue, clock=lambda _session: now + timedelta(seconds=61))
-    assert queue.waiting["returned"] == [chunk_id]
+    assert queue.waiting == {"fresh": [chunk_id]}
 
 
 def test_what_could_not_be_published_is_published_later(catalog_engine: Engine, queue: ListQueue, folder: Path) -> None:

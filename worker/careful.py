@@ -37,6 +37,7 @@ def prepare_in_child(
     In its place the error that it raised, or decoder_died where the child did not come back with it.
     """
     done = 0
+    again = -1  # the photo that is tried once more, as the first of a child
     while done < len(photos):
         first = done
         pid, answers = _fork_child(photos[done:], prepare, cpu_s, memory_bytes)
@@ -49,19 +50,26 @@ def prepare_in_child(
             status = _reap(pid)
         if done == len(photos):
             return
-        # One that was not the first may lack the memory that others before it left behind.
-        if done == first or os.WIFSIGNALED(status):
+        # One that was not the first may lack the memory that others before it left behind; and whom somebody killed,
+        # or whom busy cores gave no time, is not to blame yet.
+        if again == done or not (_is_killed(status) or (done > first and not os.WIFSIGNALED(status))):
             yield ImageError("decoder_died", _explain(status, cpu_s, memory_bytes))
             done += 1
+        again = done
 
 
 def _fork_child(photos: Sequence[bytes], prepare: Prepare, cpu_s: int, memory_bytes: int) -> tuple[int, int]:
     """The child's number, and the end of the pipe from which its answers come."""
     read_end, write_end = os.pipe()
-    with warnings.catch_warnings():
-        # Python 3.12 warns of threads at a fork; the child takes no lock of theirs: it decodes, writes and exits.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pid = os.fork()
+    try:
+        with warnings.catch_warnings():
+            # Python 3.12 warns of threads at a fork; the child takes no lock of theirs: it decodes, writes and exits.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+    except OSError:  # too many processes, or no memory: no photo's fault
+        os.close(read_end)
+        os.close(write_end)
+        raise
     if pid == 0:
         _run_child(photos, prepare, write_end, cpu_s, memory_bytes)
     os.close(write_end)
@@ -82,6 +90,11 @@ def _run_child(photos: Sequence[bytes], prepare: Prepare, write_end: int, cpu_s:
                 answer, is_prepared = prepare(photo).tobytes(), True
             except ImageError as error:
                 answer, is_prepared = json.dumps([error.code, error.reason]).encode(), False
+            except MemoryError:
+                raise  # it ends here: what it holds is given back, and it is told from a child that was killed
+            except Exception as error:
+                reason = f"the decoder raised {type(error).__name__}"
+                answer, is_prepared = json.dumps(["decoder_died", reason]).encode(), False
             answer = FRAME.pack(is_prepared, len(answer)) + answer
             while answer:
                 answer = answer[os.write(write_end, answer) :]
@@ -150,6 +163,11 @@ def _reap(pid: int) -> int:
         os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
     return status
+
+
+def _is_killed(status: int) -> bool:
+    """By us, when its time on the clock was over, or by somebody else."""
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
 
 
 def _explain(status: int, cpu_s: int, memory_bytes: int) -> str:

@@ -50,7 +50,7 @@ def read_photo(root: str, key: str, *, max_bytes: int) -> bytes:
         if status.st_size > max_bytes:
             raise ImageError("too_large", f"{status.st_size} bytes, at most {max_bytes} are read")
         with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
-            return file.readall()[: max_bytes + 1]
+            return file.read(status.st_size + 1)  # it may have grown since, to any size
     except OSError as error:
         raise _explain(error, folder) from error
     finally:

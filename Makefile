@@ -25,7 +25,7 @@ check: .venv/everything-installed
 bench: .venv/everything-installed
 	$(BIN)/python -m tests.benchmarks
 
-# Ten seeds on each database: 20,000 photos, and everything that may die is killed. Some 40 minutes.
+# Ten seeds on each database: 20,000 photos, and everything that may die is killed. Some 25 minutes.
 chaos: .venv/everything-installed
 	$(BIN)/python -m tests.chaos
 

@@ -24,6 +24,9 @@ TURN_KEY = 0x7475726E  # "turn"; PostgreSQL's advisory locks are known by a numb
 WRITERS_KEY = 0x77726974  # "writ"
 CONNECT_TIMEOUT_S = 5  # a database that is away is noticed within one tick of a worker's timer, not after minutes
 
+# A database whose machine lost its power, or that a firewall hides, is away after 10 s, not after two hours.
+KEEPALIVE = {"keepalives_idle": 4, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+
 LONGEST_IDLE_S = 60.0  # between two statements of one transaction a promotion computes for some seconds
 
 Clock = Callable[[Session], datetime]  # tells the moment inside a transaction: `current_time`, or one that is given
@@ -64,8 +67,11 @@ def open_engine(url: str, *, pooled: bool = True, longest_idle_s: float = LONGES
         options["connect_args"] = {"timeout": BUSY_TIMEOUT_S}
     else:
         idle_ms = round(1000 * longest_idle_s)
-        settings = ("-c timezone=UTC", f"-c idle_in_transaction_session_timeout={idle_ms}")
-        options["connect_args"] = {"connect_timeout": CONNECT_TIMEOUT_S, "options": " ".join(settings)}
+        given = parsed.query.get("options", "")
+        settings = ["-c timezone=UTC", f"-c idle_in_transaction_session_timeout={idle_ms}"]
+        settings += [given] if isinstance(given, str) else given
+        alive = {name: value for name, value in KEEPALIVE.items() if name not in parsed.query}
+        options["connect_args"] = {"connect_timeout": CONNECT_TIMEOUT_S, "options": " ".join(settings).strip(), **alive}
         options["pool_pre_ping"] = pooled
     try:
         engine = create_engine(parsed, **options)

@@ -5,6 +5,7 @@ first on the path, where a shop's own `catalog/` would shadow ours.
 """
 
 import logging
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,17 +21,18 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError, ResponseError
 from sqlalchemy.exc import SQLAlchemyError
 
-from catalog.database import current_time, writing
+from catalog.database import DatabaseUnreachableError, current_time, writing
 from catalog.errors import CatalogError
 from catalog.refusals import add_refusals
 from catalog.workers import note_alive, note_stopped
 from worker.dispatching import RETURNED, BrokerUnreachableError, dispatch
 from worker.logs import set_up_logging
 from worker.messages import REFUSALS
+from worker.patience import LONGEST_PAUSE_S
 from worker.processes import die_with_parent
 from worker.redis_url import verify_by_default
 from worker.settings import Settings
-from worker.tasks import ChunkTask, TickTask
+from worker.tasks import SHORT_IDLE_S, ChunkTask, TickTask
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +61,10 @@ def create_app(settings: Settings, *, broker_url: str, is_stopping: Callable[[],
         task_create_missing_queues=False,
         task_queues=[KombuQueue(name, routing_key=name) for name in QUEUES],
         task_default_queue="fresh",
-        worker_prefetch_multiplier=1,  # more would hold bulk messages back from idle workers, and fresh ones behind
+        worker_prefetch_multiplier=1,
+        # Else each process has a message in waiting, behind which what a dead worker lost had to wait too; and who is
+        # killed or suspended takes no message along that is not begun.
+        worker_disable_prefetch=True,
         worker_hijack_root_logger=False,
         worker_max_tasks_per_child=2000,  # half a million images: whatever a decoder leaks ends with its process
         worker_enable_remote_control=False,
@@ -144,13 +149,14 @@ class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
         self._timer: Any = None
         self._ticks = 0
         self._stalled_ticks = 0
+        self._release_from_s = 0.0
 
     def start(self, parent: Any) -> None:  # noqa: ANN401
         """Begin to tick."""
         from catalog.database import open_engine  # noqa: PLC0415
 
         # No pool: children are forked from this process at any time, and must never share a connection.
-        self._engine = open_engine(self._settings.catalog_url, pooled=False)
+        self._engine = open_engine(self._settings.catalog_url, pooled=False, longest_idle_s=SHORT_IDLE_S)
         self._queue = CeleryQueue(parent.app)
         self._name = str(parent.hostname)
         self._processes = int(parent.controller.concurrency)
@@ -182,17 +188,28 @@ class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
     def _tick(self) -> None:
         try:
             if self._ticks % HEARTBEAT_TICKS == 0:
-                with writing(self._engine) as session:
-                    now = current_time(session)
-                    note_alive(session, self._name, processes=self._processes, now=now)
-                    add_refusals(session, REFUSALS, now=now)
-                REFUSALS.clear()
+                self._beat()
             self._ticks += 1
-            dispatch(self._engine, self._queue)
+            # After an outage those who hold a lease that ran out meanwhile come back within their longest pause.
+            rests = time.monotonic() < self._release_from_s
+            dispatch(self._engine, self._queue, release=not rests)
             self._stalled_ticks = self._stalled_ticks + 1 if self._is_stalled() else 0
         except (CatalogError, SQLAlchemyError, BrokerUnreachableError) as error:
+            if isinstance(error, DatabaseUnreachableError):
+                self._release_from_s = time.monotonic() + LONGEST_PAUSE_S + TICK_S
             # The database or Redis is away, or locked: the next tick tries again, and children wait by themselves.
             log.warning("cannot dispatch: %s", str(error).splitlines()[0])
+
+    def _beat(self) -> None:
+        """Say that this worker lives, and what it refused; what is said of refusals holds up no work."""
+        with writing(self._engine) as session:
+            note_alive(session, self._name, processes=self._processes, now=current_time(session))
+        try:
+            with writing(self._engine) as session:
+                add_refusals(session, REFUSALS, now=current_time(session))
+            REFUSALS.clear()
+        except SQLAlchemyError as error:  # an older role may not write them
+            log.warning("cannot count refused messages: %s", str(error).splitlines()[0])
 
 
 def run_worker(settings: Settings, *, broker_url: str, name: str, processes: int) -> int:

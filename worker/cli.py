@@ -45,7 +45,7 @@ COMMANDS = {
     "train": ("training.cli:train", "Train a model bundle and measure it (needs hangtag[training])."),
     "db": ("migrations.cli:db", "Build the catalog's tables, or check them."),
     "worker": ("worker.cli_worker:worker",
-               "Classify chunks until stopped (Ctrl-C or SIGTERM: the chunk at hand is finished)."),
+               "Classify chunks until stopped (Ctrl-C or SIGTERM: the photo at hand is finished)."),
     "beat": ("worker.cli_worker:beat",
              "Tick once a minute, so that a worker begins the nightly run, or a training, when due."),
     "doctor": ("worker.cli_worker:doctor",

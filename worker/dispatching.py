@@ -38,13 +38,17 @@ class Queue(Protocol):
         """Send one; a chunk's id and nothing else."""
 
 
-def dispatch(engine: Engine, queue: Queue, *, clock: Clock = current_time) -> None:
-    """Release what dead workers held, drop what is past its deadline, publish what waits, close runs that are done."""
+def dispatch(engine: Engine, queue: Queue, *, release: bool = True, clock: Clock = current_time) -> None:
+    """Release what dead workers held, drop what is past its deadline, publish what waits, close runs that are done.
+
+    Args:
+        release: leases that ran out; False while their holders may still be waiting for a database that was away.
+    """
     with reading(engine) as session:
         busy = has_work(session)
         idle = has_idle_run(session, now=clock(session))
         overdue = busy and has_overdue_chunks(session, now=clock(session))
-    if busy:
+    if busy and release:
         with writing(engine) as session:
             release_expired_leases(session, now=clock(session))
     if overdue:

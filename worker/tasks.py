@@ -24,6 +24,7 @@ from worker.settings import Settings
 
 log = logging.getLogger(__name__)
 
+SHORT_IDLE_S = 5.0  # half of the shortest lease that makes sense: what it held is free when that is over
 HANG_S = 5  # beyond the lease: a database that is slow to answer is no hung decode
 MOST_WAIT_S = 3600  # a promotion holds writers up while it derives the tags of a million products again
 
@@ -34,14 +35,14 @@ class CatalogTask(Task):  # type: ignore[misc]  # Celery has no types
     """
 
     ignore_result = True
-    longest_idle_s = LONGEST_IDLE_S
+    _longest_idle_s = LONGEST_IDLE_S
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     @cached_property
     def _engine(self) -> Engine:
-        return open_engine(self._settings.catalog_url, longest_idle_s=self.longest_idle_s)
+        return open_engine(self._settings.catalog_url, longest_idle_s=self._longest_idle_s)
 
 
 class TickTask(CatalogTask):
@@ -64,7 +65,7 @@ class ChunkTask(CatalogTask):
     """Classifies a chunk. Classifiers are loaded on first use: a net built before a fork hangs the child."""
 
     name = "hangtag.classify_chunk"
-    longest_idle_s = 5.0  # half of the shortest lease that makes sense: what it held is free when that is over
+    _longest_idle_s = SHORT_IDLE_S
 
     def __init__(self, settings: Settings, *, is_stopping: Callable[[], bool]) -> None:
         super().__init__(settings)

@@ -52,7 +52,7 @@ def main() -> None:
         if options.out is not None:
             options.out.write_text(json.dumps([asdict(report) for report in reports], indent=1), encoding="utf-8")
             shutil.copytree(folder / "logs", options.out.with_suffix(".logs"), dirs_exist_ok=True)
-    failed = [report for report in reports if report.faults or max(report.longest_s.values()) > BOUND_S]
+    failed = [report for report in reports if report.faults or max(report.longest_s.values(), default=0) > BOUND_S]
     print(f"{len(reports) - len(failed)} of {len(reports)} trials without a fault, and within {BOUND_S:.0f} s")
     if failed:
         raise SystemExit(1)

@@ -115,13 +115,13 @@ class Course:
                 worker.pause()
                 self._put_off(disturbance.for_s, lambda: self._wake(worker))
             case "redis":
-                self.watch.lose_server(now_s=moment_s)
+                self.watch.lose_server("Redis", now_s=moment_s)
                 self.stage.redis.kill()
                 self._put_off(disturbance.for_s, lambda: self._return(self.stage.redis))
             case "postgres":
                 assert self.stage.postgres is not None
                 postgres = self.stage.postgres
-                self.watch.lose_server(now_s=moment_s)
+                self.watch.lose_server("Postgres", now_s=moment_s)
                 postgres.kill()
                 self._put_off(disturbance.for_s, lambda: self._return(postgres))
         if disturbance.kind != POSTGRES:
@@ -149,7 +149,7 @@ class Course:
     def _return(self, server: Redis | Postgres) -> None:
         server.start()
         log.info("%s is back", type(server).__name__)
-        self.watch.return_server(now_s=time.monotonic())
+        self.watch.return_server(type(server).__name__, now_s=time.monotonic())
 
     def _put_off(self, seconds: float, act: Callable[[], object]) -> None:
         """A thread does it: this one may wait for what a paused worker holds."""

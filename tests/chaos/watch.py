@@ -50,7 +50,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._disturbed: dict[int, Disturbed] = {}
-        self._away_since_s: list[float] = []  # of each server that is away
+        self._away_since_s: dict[str, float] = {}  # of each server that is away
         self.recovered: list[Recovery] = []
 
     @property
@@ -71,13 +71,13 @@ class Watch:
                 new += 1
         return new
 
-    def lose_server(self, *, now_s: float) -> None:
+    def lose_server(self, name: str, *, now_s: float) -> None:
         """A server that all work needs is away: until it returns nothing can be late."""
-        self._away_since_s.append(now_s)
+        self._away_since_s.setdefault(name, now_s)
 
-    def return_server(self, *, now_s: float) -> None:
+    def return_server(self, name: str, *, now_s: float) -> None:
         """From now on it is there again."""
-        self._away_since_s.pop(0)
+        self._away_since_s.pop(name, None)
         self.begin_anew(now_s=now_s)
 
     def begin_anew(self, *, now_s: float) -> None:
@@ -88,7 +88,7 @@ class Watch:
     def look(self, look: Look, *, now_s: float) -> list[Recovery]:
         """What went on since the last look."""
         new = []
-        counted_s = min([now_s, *self._away_since_s])
+        counted_s = min([now_s, *self._away_since_s.values()])
         for chunk_id in [id_ for id_ in self._disturbed if id_ in look.waiting]:
             disturbed = self._disturbed[chunk_id]
             if look.waiting[chunk_id] < disturbed.held.waiting or not look.waiting[chunk_id]:

@@ -4,6 +4,8 @@ The servers are started once a session in a private folder, and end with it. A t
 of its own, copied from a migrated one, or one that was emptied; no test runs in a transaction that is rolled back.
 """
 
+import psycopg  # noqa: F401, I001  before TensorFlow, see `worker.cli`
+
 import shutil
 import tempfile
 from collections.abc import Iterator

@@ -64,6 +64,10 @@ class LazyGroup(click.Group):
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name == "train":
+            # Before TensorFlow, which lends its own OpenSSL to all that is loaded after it: psycopg then crashed at the
+            # first connection over TLS (TensorFlow 2.21, psycopg 3.3).
+            importlib.import_module("psycopg")
         module, name = COMMANDS[cmd_name][0].split(":")
         command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)

@@ -1,6 +1,9 @@
 """Redis and PostgreSQL over TLS, with passwords, as settings; and what is not to be trusted."""
 
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +79,25 @@ def test_a_worker_serves_over_tls_and_no_secret_is_said(
     for text in (output, logged, *(done.stdout + done.stderr for done in said)):
         assert SECRET not in text
     assert "DEBUG" in logged
+
+
+TRAIN = """
+import sys
+from worker.cli import COMMANDS, hangtag
+hangtag.get_command(None, "train")
+import tensorflow
+from catalog.database import open_engine
+with open_engine(sys.argv[1]).connect() as connection:
+    print(connection.exec_driver_sql("SELECT current_user").scalar())
+"""
+
+
+def test_a_training_with_tensorflow_asks_a_catalog_over_tls(servers: Servers) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TRAIN, servers.database_url], capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "shop_tls\n"), done.stderr
 
 
 @pytest.mark.parametrize("setting", ["REDIS_CA", "REDIS_URL", "DATABASE_URL"])

@@ -22,7 +22,7 @@ BROKERS = ("redis://", "rediss://", "redis+socket://")
 @click.option("--name", help="Name in logs and heartbeats; default: process@host.")
 @click.pass_obj
 def worker(settings: Settings, processes: int | None, name: str | None) -> None:
-    """Classify chunks until stopped (Ctrl-C or SIGTERM: the photo at hand is finished, the rest given back).
+    """Classify chunks until stopped (Ctrl-C or SIGTERM: the photo at hand is finished).
 
     Without HANGTAG_REDIS_URL it starts a Redis of its own, and holds HANGTAG_HOME: `hangtag tag` and `hangtag
     enqueue` then leave their work to it.

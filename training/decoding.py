@@ -33,7 +33,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF")
 LIGHT_PIXELS = 4_000_000
 LIGHT_JPEG_PIXELS = 16_000_000  # decoded at reduced scale: .4 s and 2 MB
 LIGHT_BYTES = 20_000_000
-MOST_SCANS = 20  # a progressive photo has about ten; each more costs a pass over all pixels, however empty it is
+# A progressive photo has about ten, another up to four; each more costs a pass over all pixels, however empty it is.
+MOST_SCANS = 20
 START_OF_SCAN = b"\xff\xda"
 BAND_PIXELS = 500_000  # 14 MB while it is converted
 
@@ -164,11 +165,10 @@ def _find_turn(photo: Image.Image) -> Image.Transpose | None:
 
 def _is_costly(photo: Image.Image, data: bytes) -> bool:
     """Whether decoding may take long: by what the header says, before a pixel is read."""
-    most = LIGHT_PIXELS
-    if photo.format in ("JPEG", "MPO") and not photo.info.get("progressive"):
-        most = LIGHT_JPEG_PIXELS
-    elif photo.format in ("JPEG", "MPO") and data.count(START_OF_SCAN) > MOST_SCANS:
+    is_jpeg = photo.format in ("JPEG", "MPO")
+    if is_jpeg and data.count(START_OF_SCAN) > MOST_SCANS:
         return True
+    most = LIGHT_JPEG_PIXELS if is_jpeg and not photo.info.get("progressive") else LIGHT_PIXELS
     return photo.width * photo.height > most or len(data) > LIGHT_BYTES
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from unittest import mock
 
@@ -63,7 +64,8 @@ class Postgres:
             return
         processes = [postmaster, *postmaster.children(recursive=True)]
         for process in processes:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # a backend may have ended by itself meanwhile
+                process.kill()
         psutil.wait_procs(processes, timeout=10)
 
     def end(self) -> None:

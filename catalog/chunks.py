@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from catalog.models import Chunk, Image, Prediction, Run, Source
 from catalog.runs import ENQUEUE_SILENCE_S
+from catalog.statements import is_one_of
 
 # What was returned is called for before all else, and a process is free for it within a chunk's second or two.
 TAKEN_WITHIN_S = 2.0
@@ -107,7 +108,7 @@ def known_contents(session: Session, hashes: Sequence[bytes], *, model_version_i
     return set(
         session.scalars(
             select(Prediction.content_hash).where(
-                Prediction.content_hash.in_(hashes), Prediction.model_version_id == model_version_id
+                is_one_of(Prediction.content_hash, hashes), Prediction.model_version_id == model_version_id
             )
         )
     )

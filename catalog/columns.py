@@ -1,9 +1,17 @@
-"""Column types that mean the same on PostgreSQL and SQLite."""
+"""Column types and conditions that mean the same on PostgreSQL and SQLite."""
 
+import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any, Self
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Text
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import BigInteger, Boolean, ColumnElement, DateTime, Dialect, Integer, LargeBinary, Text, bindparam
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.operators import OperatorType
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -11,6 +19,11 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     impl = DateTime(timezone=True)
     cache_ok = True
+
+    @staticmethod
+    def sqlite_text(moment: datetime) -> str:
+        """The moment as SQLAlchemy stores it in SQLite."""
+        return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Refuse a moment without a zone, and store UTC."""
@@ -31,3 +44,52 @@ class UtcDateTime(TypeDecorator[datetime]):
 Name = Text(collation="C").with_variant(Text(), "sqlite")
 # SQLite numbers rows by itself only in a column declared INTEGER.
 RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class _Values(TypeDecorator[Sequence[Any]]):
+    """Values as one parameter: an array for PostgreSQL, a JSON text, with bytes in hex, for SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, kind: type[TypeEngine[Any]]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else ARRAY(self.kind))
+
+    def process_bind_param(self, value: Sequence[Any] | None, dialect: Dialect) -> Any:  # noqa: ANN401
+        if dialect.name != "sqlite" or value is None:
+            return value
+        return json.dumps([item.hex() for item in value] if self.kind is LargeBinary else value)
+
+
+class OneOf(FunctionElement[bool]):
+    """Whether a column has one of some values, which are sent as one parameter."""
+
+    inherit_cache = True
+    type = Boolean()
+
+    def __init__(self, column: ColumnElement[Any], values: Sequence[Any]) -> None:
+        kinds: tuple[type[TypeEngine[Any]], ...] = (LargeBinary, Text)
+        kind = next((kind for kind in kinds if isinstance(column.type, kind)), BigInteger)
+        super().__init__(column, bindparam(None, values, type_=_Values(kind)))
+
+    def self_group(self, against: OperatorType | None = None) -> Self:
+        """Itself: SQLAlchemy would write `… = 1` for SQLite, for which that then uses no index."""
+        return self
+
+
+@compiles(OneOf, "postgresql")
+def _compile_for_postgres(element: OneOf, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    column, values = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} = ANY ({values})"
+
+
+@compiles(OneOf, "sqlite")
+def _compile_for_sqlite(element: OneOf, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    column, values = (compiler.process(clause, **options) for clause in element.clauses)
+    kind = next(iter(element.clauses)).type
+    value = "unhex(value)" if isinstance(kind, LargeBinary) else "value"
+    return f"{column} IN (SELECT {value} FROM json_each({values}))"  # noqa: S608 - names of columns and parameters

@@ -89,6 +89,11 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     _switch_to_wal(connection)
     connection.execute("PRAGMA synchronous = NORMAL")  # in WAL a power cut loses the last commits, never the file
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.create_function("unhex", 1, _unhex, deterministic=True)  # SQLite has its own from 3.41 on
+
+
+def _unhex(text: str | None) -> bytes | None:
+    return None if text is None else bytes.fromhex(text)
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:

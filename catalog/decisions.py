@@ -62,12 +62,14 @@ def decide(predictions: Sequence[ImagePrediction], labels: LabelSet, *, rejected
     Images that contradict each other, each above its threshold, send the product to review; where the label is
     unsure or contradicted and its parent is not, the parent is the tag and the label waits.
     """
-    allowed = [not {output.label_id, output.parent_id} & set(rejected) for output in labels.outputs]
-    whole = [_normalise(prediction.probabilities) for prediction in predictions]
-    pooled, *vectors = (
-        [value if ok else 0.0 for value, ok in zip(vector, allowed, strict=True)] for vector in (_pool(whole), *whole)
-    )
-    order = sorted(range(len(pooled)), key=lambda index: -pooled[index])
+    allowed = [not rejected or not {output.label_id, output.parent_id} & set(rejected) for output in labels.outputs]
+    vectors = [_normalise(prediction.probabilities) for prediction in predictions]
+    pooled = _pool(vectors)
+    if rejected:
+        pooled, *vectors = (
+            [value if ok else 0.0 for value, ok in zip(vector, allowed, strict=True)] for vector in (pooled, *vectors)
+        )
+    order = sorted(range(len(pooled)), key=pooled.__getitem__, reverse=True)
     best = order[0]
     deciding = max(range(len(vectors)), key=lambda index: vectors[index][best])
     sure_of = _sure_outputs(vectors, labels)
@@ -119,7 +121,7 @@ def _sure_outputs(vectors: list[list[float]], labels: LabelSet) -> set[int]:
 
 def _normalise(probabilities: Sequence[float]) -> list[float]:
     """The vector floored, and summing to one."""
-    kept = [max(probability, LEAST_PROBABILITY) for probability in probabilities]
+    kept = [value if value > LEAST_PROBABILITY else LEAST_PROBABILITY for value in probabilities]
     total = math.fsum(kept)
     return [value / total for value in kept]
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from catalog.model_versions import ATTRIBUTE
 from catalog.models import Image, Prediction, Product, Tag
+from catalog.statements import is_one_of
 from catalog.tags import recompute_tags
 
 PAGE = 1000  # products: a page's predictions and rows are some megabytes, and its statements' fixed cost is small
@@ -54,7 +55,7 @@ def _derive(session: Session, pages: Iterator[Sequence[int]], model_version_id: 
     products = changed = 0
     for ids in pages:
         if ids:
-            changed += recompute_tags(session, ids, model_version_id=model_version_id, run_id=None, now=now)
+            changed += recompute_tags(session, ids, model_version_id=model_version_id, run_id=None, now=now).changed
             products += len(ids)
     return Derived(products, changed)
 
@@ -63,7 +64,7 @@ def _predicted_products(session: Session, page: Sequence[int], model_version_id:
     query = (
         select(Image.product_id)
         .join(Prediction, Prediction.content_hash == Image.content_hash)
-        .where(Image.product_id.in_(page), Prediction.model_version_id == model_version_id)
+        .where(is_one_of(Image.product_id, page), Prediction.model_version_id == model_version_id)
         .distinct()
     )
     return session.scalars(query).all()
@@ -71,6 +72,6 @@ def _predicted_products(session: Session, page: Sequence[int], model_version_id:
 
 def _judged_products(session: Session, page: Sequence[int], model_version_id: int) -> Sequence[int]:
     query = select(Tag.product_id).where(
-        Tag.product_id.in_(page), Tag.attribute == ATTRIBUTE, Tag.model_version_id == model_version_id
+        is_one_of(Tag.product_id, page), Tag.attribute == ATTRIBUTE, Tag.model_version_id == model_version_id
     )
     return session.scalars(query).all()

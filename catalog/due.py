@@ -31,8 +31,7 @@ NOT_THERE = -1  # the size of a file that is named by a manifest or a link, and 
 STREAM = 1024  # ids fetched at once
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFile:
+class ImageFile(NamedTuple):
     """A file as it was found: its key below the source's root, and the product it shows."""
 
     key: str
@@ -158,6 +157,8 @@ def sort_files(
         seen: told which rows were met, wanted or not.
     """
     known = _known_images(session, question, source_id, [file.key for file in files])
+    if not known and question.wanted is EVERYTHING:  # a first import
+        return SortedFiles(new=list(files))
     here = [file for file in files if not _is_missing(file, known.get(file.key))]
     if seen is not None:
         seen.add(source_id, [known[file.key].id for file in here if file.key in known])
@@ -235,7 +236,7 @@ def _known_images(session: Session, question: Question, source_id: int, keys: Se
         )
         .join(Product, Product.id == Image.product_id)
         .outerjoin(Run, (Run.id == Image.run_id) & Image.chunk_id.is_not(None))
-        .where(Image.source_id == source_id, is_one_of(session, Image.key, keys))
+        .where(Image.source_id == source_id, is_one_of(Image.key, keys))
     )  # fmt: skip
     if question.is_retag:
         # A million rows a night: what another model tagged is asked for in one piece after the walk.
@@ -260,7 +261,7 @@ def _wanted_products(session: Session, wanted: Wanted, known: dict[str, KnownIma
     query = (
         select(Tag.product_id)
         .join(Product, Product.id == Tag.product_id)
-        .where(Tag.attribute == ATTRIBUTE, Tag.product_id.in_(ids), *wanted.conditions(session))
+        .where(Tag.attribute == ATTRIBUTE, is_one_of(Tag.product_id, ids), *wanted.conditions(session))
     )
     return set(session.scalars(query))
 

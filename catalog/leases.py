@@ -35,6 +35,7 @@ class Lease:
     attempt: int
     rank: int = Rank.NEW
     again: bool = False  # what the model has seen is classified all the same
+    trial: bool = False  # its run tries a model version that is not promoted
     age_s: float = 0.0  # of the chunk, when it was claimed
 
 
@@ -72,9 +73,9 @@ def claim_chunk(
         row = session.execute(ours.where(Chunk.id == chunk_id, Chunk.token == token)).one_or_none()
     if row is None:
         return None
-    run = session.execute(select(Run.model_version_id, Run.again).where(Run.id == row.run_id)).one()
+    run = session.execute(select(Run.model_version_id, Run.again, Run.trial).where(Run.id == row.run_id)).one()
     age_s = (now - row.created_at).total_seconds()
-    return Lease(chunk_id, row.run_id, run.model_version_id, token, row.attempts, row.rank, run.again, age_s)
+    return Lease(chunk_id, row.run_id, run.model_version_id, token, row.attempts, row.rank, run.again, run.trial, age_s)
 
 
 def hold_lease(session: Session, lease: Lease, *, lease_s: float, now: datetime, images_written: bool = False) -> None:

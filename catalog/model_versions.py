@@ -106,6 +106,12 @@ def current_model_version(session: Session, *, attribute: str = ATTRIBUTE) -> Mo
     return _promoted(session, attribute, back=0)
 
 
+def current_model_version_id(session: Session) -> int | None:
+    """Its id alone, without its manifest: asked with every batch of images that is written."""
+    query = select(Promotion.model_version_id).where(Promotion.attribute == ATTRIBUTE)
+    return session.scalar(query.order_by(Promotion.id.desc()).limit(1))
+
+
 def previous_model_version(session: Session, *, attribute: str = ATTRIBUTE) -> ModelVersion | None:
     """The model version that was current before the current one was promoted, or None."""
     return _promoted(session, attribute, back=1)

@@ -19,7 +19,7 @@ from catalog.label_names import LabelNames, load_label_names
 from catalog.model_versions import ATTRIBUTE
 from catalog.models import HumanAction, Product, RejectedLabel, Tag
 from catalog.queries import no_product
-from catalog.statements import upsert
+from catalog.statements import is_one_of, upsert
 from catalog.tags import lock_products, recompute_tags, record_changes, rejected_labels, shown_labels
 
 HUMAN_COLUMNS = ("human_label_id", "human_action", "human_by", "human_at")
@@ -160,16 +160,15 @@ def undo_word(session: Session, sku: str, *, by: str, now: datetime) -> str:
         if told is not None:
             row = _human_row(product_id, told.action, told.label_id, told.acted_by, told.acted_at)
         _set_human_columns(session, [row])
-        record_changes(
-            session, before=before, product_ids=[product_id], source="human", changed_by=by, run_id=None, now=now
-        )
+        after = shown_labels(session, [product_id])
+        record_changes(session, before=before, after=after, source="human", changed_by=by, run_id=None, now=now)
     return f"{last.action} {names.call(last.label_id)}, by {last.acted_by}"
 
 
 def undo_words(session: Session, skus: Sequence[str], *, by: str, now: datetime) -> list[Answer]:
     """Take back the last word on each of these products."""
     # All at once and in the order of ids, as workers do; one by one they would be locked in the order of the list.
-    lock_products(session, session.scalars(select(Product.id).where(Product.sku.in_(skus))))
+    lock_products(session, session.scalars(select(Product.id).where(is_one_of(Product.sku, skus))))
     answers = []
     for sku in skus:
         try:
@@ -193,13 +192,13 @@ def _say_word(session: Session, action: str, word: Word, *, by: str, now: dateti
 
 def _look_up(session: Session, words: Sequence[Word]) -> _Known:
     skus = sorted({word.sku for word in words})
-    products = dict(session.execute(select(Product.sku, Product.id).where(Product.sku.in_(skus))).all())
+    products = dict(session.execute(select(Product.sku, Product.id).where(is_one_of(Product.sku, skus))).all())
     ids = lock_products(session, products.values())
     tags = session.execute(
         select(
             Tag.product_id, Tag.human_label_id, Tag.human_action, Tag.human_by, Tag.guess_1_id, Tag.guess_2_id,
             Tag.guess_3_id,
-        ).where(Tag.product_id.in_(ids), Tag.attribute == ATTRIBUTE)
+        ).where(is_one_of(Tag.product_id, ids), Tag.attribute == ATTRIBUTE)
     ).all()  # fmt: skip
     return _Known(
         products,
@@ -276,8 +275,8 @@ def _tell(
     _set_human_columns(
         session, [_human_row(row["product_id"], row["action"], row["label_id"], by, now) for row in ordered]
     )
-    ids = [row["product_id"] for row in ordered]
-    record_changes(session, before=before, product_ids=ids, source="human", changed_by=by, run_id=None, now=now)
+    after = shown_labels(session, [row["product_id"] for row in ordered])
+    record_changes(session, before=before, after=after, source="human", changed_by=by, run_id=None, now=now)
 
 
 def _derive_again(session: Session, product_ids: Iterable[int], *, now: datetime) -> None:
@@ -285,7 +284,9 @@ def _derive_again(session: Session, product_ids: Iterable[int], *, now: datetime
     judged: dict[int, list[int]] = defaultdict(list)
     rows = session.execute(
         select(Tag.product_id, Tag.model_version_id).where(
-            Tag.product_id.in_(sorted(product_ids)), Tag.attribute == ATTRIBUTE, Tag.model_version_id.is_not(None)
+            is_one_of(Tag.product_id, sorted(product_ids)),
+            Tag.attribute == ATTRIBUTE,
+            Tag.model_version_id.is_not(None),
         )
     )
     for product_id, model_version_id in rows:

@@ -1,21 +1,22 @@
 """Writing what workers found out: predictions, failures and the tags that follow, in one transaction a batch."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, LargeBinary, bindparam, func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from catalog.chunks import Rank
 from catalog.database import join_writers
 from catalog.decisions import LabelSet
 from catalog.leases import Lease, finish_chunk, hold_lease
-from catalog.model_versions import current_model_version
-from catalog.models import Image, Prediction, Run
+from catalog.model_versions import current_model_version_id
+from catalog.models import Image, Prediction
 from catalog.runs import add_outcomes
-from catalog.statements import upsert
+from catalog.statements import Given, is_one_of, update_rows, upsert
 from catalog.tags import lock_products, recompute_tags, shown_labels
 
 DECIMALS = 6  # of a stored probability: an int8 net tells fewer apart
@@ -66,17 +67,12 @@ def write_outcomes(
     _insert_predictions(session, lease, outcomes, labels, now)
     _finish_images(session, lease, [outcome for outcome in outcomes if outcome.image_id in rows], now)
     product_ids = {outcome.product_id for outcome in outcomes} | {product_id for _, product_id in rows.values()}
-    if not _is_trial(session, lease):
-        recompute_tags(session, product_ids, model_version_id=lease.model_version_id, run_id=lease.run_id, now=now)
-    _count(session, outcomes, rows)
-
-
-def _is_trial(session: Session, lease: Lease) -> bool:
-    """Whether the chunk's run only tries its model version, which is not the current one."""
-    if not session.scalars(select(Run.trial).where(Run.id == lease.run_id)).one():
-        return False
-    current = current_model_version(session)
-    return current is None or current.id != lease.model_version_id
+    if lease.trial and current_model_version_id(session) != lease.model_version_id:
+        shown = shown_labels(session, product_ids)
+    else:
+        version_id, run_id = lease.model_version_id, lease.run_id
+        shown = recompute_tags(session, product_ids, model_version_id=version_id, run_id=run_id, now=now).shown
+    _count(session, outcomes, rows, shown)
 
 
 def _lock_rows(session: Session, lease: Lease, outcomes: Sequence[Outcome]) -> dict[int, tuple[int | None, int]]:
@@ -87,7 +83,8 @@ def _lock_rows(session: Session, lease: Lease, outcomes: Sequence[Outcome]) -> d
     """
     query = (
         select(Image.id, Image.run_id, Image.product_id)
-        .where(Image.id.in_([outcome.image_id for outcome in outcomes]), Image.chunk_id == lease.chunk_id)
+        .where(is_one_of(Image.id, [outcome.image_id for outcome in outcomes]))
+        .where(Image.chunk_id == lease.chunk_id)
         .order_by(Image.id)
     )
     product_ids = {outcome.product_id for outcome in outcomes}
@@ -103,61 +100,53 @@ def _insert_predictions(
     for outcome in outcomes:
         if outcome.probabilities is None:
             continue
-        rounded = [round(float(value), DECIMALS) for value in outcome.probabilities]
+        rounded = [round(value, DECIMALS) for value in outcome.probabilities]
         best = max(range(len(rounded)), key=rounded.__getitem__)
         assert outcome.content_hash is not None, "what was classified was read"
         rows[outcome.content_hash] = {
             "content_hash": outcome.content_hash,
-            "model_version_id": lease.model_version_id,
             "probabilities": rounded,
             "label_id": labels.outputs[best].label_id,
             "confidence": rounded[best],
-            "predicted_at": now,
         }
     ordered = [rows[content_hash] for content_hash in sorted(rows)]
     # Of two workers that classified the same content the first one's word stands, unless it was asked for again.
     columns = ("probabilities", "label_id", "confidence", "predicted_at") if lease.again else ()
-    upsert(session, Prediction, ordered, keys=("content_hash", "model_version_id"), update=columns)
+    alike = {"model_version_id": lease.model_version_id, "predicted_at": now}
+    upsert(session, Prediction, ordered, keys=("content_hash", "model_version_id"), update=columns, alike=alike)
 
 
 def _finish_images(session: Session, lease: Lease, outcomes: Sequence[Outcome], now: datetime) -> None:
     """Take the images out of their chunk. What a night tried again in vain is counted; all else begins anew."""
-    table = Image.__table__
-    updates = [
+    rows = [
         {
-            "b_id": outcome.image_id,
-            "b_hash": outcome.content_hash,
-            "b_code": outcome.failure[0] if outcome.failure else None,
-            "b_reason": outcome.failure[1] if outcome.failure else None,
-            "b_failed_at": now if outcome.failure else None,
-            "b_counts": int(outcome.failure is not None and lease.rank == Rank.FAILED),
+            "id": outcome.image_id,
+            "content_hash": outcome.content_hash,
+            "failure_code": outcome.failure[0] if outcome.failure else None,
+            "failure_reason": outcome.failure[1] if outcome.failure else None,
+            "failed_at": now if outcome.failure else None,
+            "retries": int(outcome.failure is not None and lease.rank == Rank.FAILED),
         }
-        for outcome in sorted(outcomes, key=lambda outcome: outcome.image_id)
+        for outcome in outcomes
     ]
-    if updates:
-        statement = (
-            update(Image)
-            .where(table.c.id == bindparam("b_id"))
-            .values(
-                content_hash=_kept_hash(),
-                failure_code=bindparam("b_code"),
-                failure_reason=bindparam("b_reason"),
-                failed_at=bindparam("b_failed_at"),
-                retries=(Image.retries + 1) * bindparam("b_counts"),
-                chunk_id=None,
-            )
-        )
-        session.connection().execute(statement, updates)
+    update_rows(session, Image, rows, values=_finished)
 
 
-def _kept_hash() -> ColumnElement[bytes]:
-    """The new hash, or the old one where nothing could be read: a share that is away takes no tag with it."""
-    return func.coalesce(bindparam("b_hash", type_=LargeBinary), Image.content_hash)
+def _finished(given: Given) -> dict[str, Any]:
+    failure = {name: given[name] for name in ("failure_code", "failure_reason", "failed_at")}
+    # The old hash where nothing could be read: a share that is away takes no tag with it.
+    content_hash = func.coalesce(given["content_hash"], Image.content_hash)
+    retries = (Image.retries + 1) * given["retries"]
+    return {**failure, "content_hash": content_hash, "retries": retries, "chunk_id": None}
 
 
-def _count(session: Session, outcomes: Sequence[Outcome], rows: dict[int, tuple[int | None, int]]) -> None:
-    """Add the outcomes to the counts of the runs that asked for them."""
-    shown = shown_labels(session, {product_id for _, product_id in rows.values()})
+def _count(
+    session: Session,
+    outcomes: Sequence[Outcome],
+    rows: Mapping[int, tuple[int | None, int]],
+    shown: Mapping[int, int | None],
+) -> None:
+    """Add the outcomes to the counts of the runs that asked for them, by the labels that their products show."""
     counts: dict[int, Counter[str]] = {}
     for outcome in outcomes:
         run_id, product_id = rows.get(outcome.image_id, (None, 0))

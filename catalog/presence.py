@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from catalog.database import Clock, join_writers
 from catalog.models import Image, Run
+from catalog.statements import is_one_of
 from catalog.tags import lock_products, recompute_tags
 
 # Over this share of a source, it is rather a share that was not mounted whole than photos that were deleted.
@@ -144,14 +145,14 @@ def _pages_of_vanished(
 
 def _mark_batch(session: Session, ids: Sequence[int], *, model_version_id: int, run_id: int, now: datetime) -> int:
     join_writers(session)
-    present = (Image.id.in_(ids), Image.gone_at.is_(None), Image.chunk_id.is_(None))
+    present = (is_one_of(Image.id, ids), Image.gone_at.is_(None), Image.chunk_id.is_(None))
     lock_products(session, session.scalars(select(Image.product_id).where(*present)))
     rows = session.execute(
         select(Image.id, Image.product_id).where(*present).order_by(Image.id).with_for_update()
     ).all()
     if not rows:
         return 0
-    session.execute(update(Image).where(Image.id.in_([row.id for row in rows])).values(gone_at=now))
+    session.execute(update(Image).where(is_one_of(Image.id, [row.id for row in rows])).values(gone_at=now))
     session.execute(update(Run).where(Run.id == run_id).values(gone=Run.gone + len(rows), touched_at=now))
     product_ids = {row.product_id for row in rows}
     recompute_tags(session, product_ids, model_version_id=model_version_id, run_id=run_id, now=now)

@@ -12,10 +12,10 @@ from catalog.statements import upsert
 
 def add_refusals(session: Session, counts: Mapping[str, int], *, now: datetime) -> None:
     """Add to the day's counts by reason."""
-    rows = [{"day": now.date(), "reason": reason, "messages": 0} for reason in sorted(counts)]
-    upsert(session, RefusedMessage, rows, keys=("day", "reason"), update=())
+    day, rows = now.date(), [{"reason": reason} for reason in sorted(counts)]
+    upsert(session, RefusedMessage, rows, keys=("day", "reason"), update=(), alike={"day": day, "messages": 0})
     for row in rows:
-        found = session.get_one(RefusedMessage, (row["day"], row["reason"]), with_for_update=True)
+        found = session.get_one(RefusedMessage, (day, row["reason"]), with_for_update=True)
         found.messages += counts[found.reason]
 
 

@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass
 from datetime import datetime
 from operator import itemgetter
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from catalog.chunks import ChunkFiller, Rank
@@ -18,7 +18,7 @@ from catalog.due import ImageFile, KnownImage, Question, SortedFiles, sort_files
 from catalog.models import Image, Product, Run, Source
 from catalog.presence import SeenImages
 from catalog.runs import touch_run
-from catalog.statements import upsert
+from catalog.statements import is_one_of, update_rows, upsert
 from catalog.tags import import_categories, lock_products, recompute_tags
 
 
@@ -152,7 +152,7 @@ def requeue_outdated(session: Session, image_ids: Sequence[int], *, filler: Chun
     """Put images that are there and unchanged into chunks, in this order; how many did not wait already."""
     free = set(
         session.scalars(
-            select(Image.id).where(Image.id.in_(image_ids), Image.chunk_id.is_(None)).order_by(Image.id)
+            select(Image.id).where(is_one_of(Image.id, image_ids), Image.chunk_id.is_(None)).order_by(Image.id)
             .with_for_update()
         )
     )  # fmt: skip
@@ -166,14 +166,9 @@ def put_into_chunks(session: Session, image_ids: Sequence[int], *, filler: Chunk
     """Let images, which the caller holds, wait in chunks of the filler's run, in this order."""
     if not image_ids:
         return
-    statement = (
-        update(Image)
-        .where(Image.__table__.c.id == bindparam("b_id"))
-        .values(run_id=filler.run_id, chunk_id=bindparam("b_chunk"))
-    )
     places = filler.place(session, len(image_ids), rank)
-    rows = [{"b_id": image_id, "b_chunk": chunk_id} for image_id, chunk_id in zip(image_ids, places, strict=True)]
-    session.connection().execute(statement, rows)
+    rows = [{"id": image_id, "chunk_id": chunk_id} for image_id, chunk_id in zip(image_ids, places, strict=True)]
+    update_rows(session, Image, rows, values=lambda given: {"run_id": filler.run_id, "chunk_id": given["chunk_id"]})
 
 
 def _intern_products(
@@ -188,19 +183,26 @@ def _intern_products(
     wanted = sorted({file.sku for file in files} - ids.keys())
     if not wanted:
         return ids
-    rows = [{"sku": sku, "title": titles.get(sku), "registered_at": now} for sku in wanted]
-    upsert(session, Product, rows, keys=("sku",), update=())
-    return ids | dict(session.execute(select(Product.sku, Product.id).where(Product.sku.in_(wanted))).all())
+    rows = [{"sku": sku, "title": titles.get(sku)} for sku in wanted]
+    alike = {"registered_at": now}
+    ids |= dict(
+        map(tuple, upsert(session, Product, rows, keys=("sku",), update=(), alike=alike, returning=("sku", "id")))
+    )
+    there = [sku for sku in wanted if sku not in ids]  # by images of another name, or by another enqueue meanwhile
+    if there:
+        ids |= dict(session.execute(select(Product.sku, Product.id).where(is_one_of(Product.sku, there))).all())
+    return ids
 
 
 def _set_titles(session: Session, titles: dict[int, str]) -> None:
     """Set the titles that changed, by product id; the products are locked."""
-    if not titles:
-        return
-    table = Product.__table__
-    changed = table.c.title.is_distinct_from(bindparam("b_title"))
-    statement = update(Product).where(table.c.id == bindparam("b_id"), changed).values(title=bindparam("b_title"))
-    session.connection().execute(statement, [{"b_id": id_, "b_title": title} for id_, title in titles.items()])
+    update_rows(
+        session,
+        Product,
+        [{"id": id_, "title": title} for id_, title in titles.items()],
+        values=lambda given: {"title": given["title"]},
+        where=lambda given: Product.title.is_distinct_from(given["title"]),
+    )
 
 
 def _insert_images(
@@ -214,56 +216,49 @@ def _insert_images(
 ) -> None:
     rows = [
         {
-            "source_id": source_id,
             "key": file.key,
             "product_id": product_ids[file.sku],
             "size_bytes": file.size_bytes,
             "modified_ns": file.modified_ns,
-            "run_id": run_id,
             "chunk_id": chunk_id,
-            "registered_at": now,
         }
         for file, chunk_id in zip(files, places, strict=False)
     ]
     # Another enqueue of the same folder may have been quicker: its row stands, and its run does the work.
     rows.sort(key=itemgetter("key"))
-    upsert(session, Image, rows, keys=("source_id", "key"), update=())
+    alike = {"source_id": source_id, "run_id": run_id, "registered_at": now}
+    upsert(session, Image, rows, keys=("source_id", "key"), update=(), alike=alike)
 
 
 def _lock_images(session: Session, rows: Sequence[KnownImage]) -> None:
     """Hold these images in the order of their ids, as writers of outcomes do: no two wait for each other in a ring."""
     ids = [row.id for row in rows]
     if ids:
-        session.execute(select(Image.id).where(Image.id.in_(ids)).order_by(Image.id).with_for_update())
+        session.execute(select(Image.id).where(is_one_of(Image.id, ids)).order_by(Image.id).with_for_update())
 
 
 def _requeue_images(
     session: Session, due: Sequence[tuple[ImageFile, KnownImage]], run_id: int, places: Sequence[int]
 ) -> None:
-    if not due:
-        return
     trials = select(Run.id).where(Run.trial)  # work that somebody waits for is taken out of a trial's chunk
-    statement = (
-        update(Image)
-        .where(Image.__table__.c.id == bindparam("b_id"), or_(Image.chunk_id.is_(None), Image.run_id.in_(trials)))
-        .values(
-            size_bytes=bindparam("b_size"),
-            modified_ns=bindparam("b_modified"),
-            run_id=run_id,
-            chunk_id=bindparam("b_chunk"),
-        )
-    )
-    rows = [
-        {"b_id": row.id, "b_size": file.size_bytes, "b_modified": file.modified_ns, "b_chunk": chunk_id}
-        for (file, row), chunk_id in zip(due, places, strict=True)
-    ]
-    session.connection().execute(statement, rows)
+    update_rows(
+        session,
+        Image,
+        [
+            {"id": row.id, "size_bytes": file.size_bytes, "modified_ns": file.modified_ns, "chunk_id": chunk_id}
+            for (file, row), chunk_id in zip(due, places, strict=True)
+        ],
+        values=lambda given: {
+            "run_id": run_id, **{name: given[name] for name in ("size_bytes", "modified_ns", "chunk_id")}
+        },
+        where=lambda _: or_(Image.chunk_id.is_(None), Image.run_id.in_(trials)),
+    )  # fmt: skip
 
 
 def _bring_back(session: Session, rows: Sequence[KnownImage]) -> None:
     """What was gone is there again."""
     if rows:
-        session.execute(update(Image).where(Image.id.in_([row.id for row in rows])).values(gone_at=None))
+        session.execute(update(Image).where(is_one_of(Image.id, [row.id for row in rows])).values(gone_at=None))
 
 
 def _adopt_waiting(session: Session, rows: Sequence[KnownImage], run_id: int) -> None:
@@ -271,13 +266,13 @@ def _adopt_waiting(session: Session, rows: Sequence[KnownImage], run_id: int) ->
     if not rows:
         return
     session.execute(
-        update(Image).where(Image.id.in_([row.id for row in rows]), Image.chunk_id.is_not(None)).values(run_id=run_id)
+        update(Image)
+        .where(is_one_of(Image.id, [row.id for row in rows]), Image.chunk_id.is_not(None))
+        .values(run_id=run_id)
     )
 
 
 def _move_images(session: Session, moved: Sequence[tuple[KnownImage, int]]) -> None:
     """Follow a new SKU rule: the images show other products now."""
-    if not moved:
-        return
-    statement = update(Image).where(Image.__table__.c.id == bindparam("b_id")).values(product_id=bindparam("b_product"))
-    session.connection().execute(statement, [{"b_id": row.id, "b_product": product} for row, product in moved])
+    rows = [{"id": row.id, "product_id": product_id} for row, product_id in moved]
+    update_rows(session, Image, rows, values=lambda given: {"product_id": given["product_id"]})

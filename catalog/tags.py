@@ -9,23 +9,25 @@ that two writers never wait for each other in a ring.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Row, case, func, insert, select, update
+from sqlalchemy import Row, case, func, select, update
 from sqlalchemy.orm import Session
 
 from catalog.decisions import Decision, ImagePrediction, decide
 from catalog.label_names import load_label_names
-from catalog.model_versions import ATTRIBUTE, current_model_version, load_label_set
+from catalog.model_versions import ATTRIBUTE, current_model_version_id, load_label_set
 from catalog.models import Image, ModelVersion, Prediction, Product, RejectedLabel, Tag, TagEvent
-from catalog.statements import upsert
+from catalog.statements import is_one_of, upsert
 
 MODEL_COLUMNS = (
     "model_version_id", "model_label_id", "model_confidence", "review_reason", "guess_1_id", "guess_1_confidence",
     "guess_2_id", "guess_2_confidence", "guess_3_id", "guess_3_confidence", "deciding_image_id", "model_run_id",
     "model_at",
 )  # fmt: skip
-SAID_COLUMNS = tuple(name for name in MODEL_COLUMNS if name not in {"model_run_id", "model_at"})
+TOLD_COLUMNS = ("model_run_id", "model_at")  # who derived the rest, and when
+SAID_COLUMNS = tuple(name for name in MODEL_COLUMNS if name not in TOLD_COLUMNS)
+_NOTHING_SAID = dict.fromkeys(SAID_COLUMNS)
 
 
 def lock_products(session: Session, product_ids: Iterable[int]) -> list[int]:
@@ -35,8 +37,15 @@ def lock_products(session: Session, product_ids: Iterable[int]) -> list[int]:
     order of files, and would meet a writer that locks in the order of ids in a ring.
     """
     ids = sorted(set(product_ids))
-    query = select(Product.id).where(Product.id.in_(ids)).order_by(Product.id)
+    query = select(Product.id).where(is_one_of(Product.id, ids)).order_by(Product.id)
     return list(session.scalars(query.with_for_update(key_share=True)))
+
+
+class Derivation(NamedTuple):
+    """What came of deriving tags: product id -> the label shown now, of those that have a row; how many changed."""
+
+    shown: dict[int, int | None]
+    changed: int
 
 
 def recompute_tags(
@@ -47,7 +56,7 @@ def recompute_tags(
     run_id: int | None,
     by_gone: bool = False,
     now: datetime,
-) -> int:
+) -> Derivation:
     """Derive the model's columns of these products from the predictions of their present images, and note the changes.
 
     A product keeps its tag while its images are gone, and while none that is present was looked at yet.
@@ -59,42 +68,54 @@ def recompute_tags(
 
     Args:
         by_gone: judge a product that would keep its tag by its images that are gone: what people reject has changed.
-
-    Returns how many products show another label than before.
     """
     ids = lock_products(session, product_ids)
     stored = _stored_tags(session, ids)
-    current = current_model_version(session)
-    first = [model_version_id] if current is None else [current.id, model_version_id]
+    current_id = current_model_version_id(session)
+    first = [model_version_id] if current_id is None else [current_id, model_version_id]
     judges = {id_: list(dict.fromkeys([*first, *_judge_of(stored.get(id_))])) for id_ in ids}
     versions = sorted({judge for several in judges.values() for judge in several})
-    chosen = _choose_judges(session, judges, versions)
     label_sets = {judge: load_label_set(session, judge) for judge in versions}
-    predictions = _predictions_of(session, chosen)
+    chosen, predictions = _choose_judges(session, judges, versions)
     if by_gone:
         lost = {id_: judge for id_ in ids if id_ not in chosen for judge in _judge_of(stored.get(id_))}
         predictions |= (by_lost := _predictions_of(session, lost, gone=True))
         chosen |= {id_: lost[id_] for id_ in by_lost}
     rejected = rejected_labels(session, ids)
     kept = _products_not_looked_at(session, [id_ for id_ in ids if id_ in stored and id_ not in chosen])
-    rows = []
-    for product_id in ids:
-        judge = chosen.get(product_id)
-        if judge is None:
-            # Its images hold something else now, and none of it could be looked at.
-            if product_id in stored and product_id not in kept:
-                rows.append(_model_row(product_id, None, None, run_id=run_id, now=now))
-            continue
+    # Of these the images hold something else now, and none of it could be looked at.
+    emptied = [_model_row(id_, None, None) for id_ in ids if id_ in stored and id_ not in chosen and id_ not in kept]
+    decided = []
+    for product_id, judge in chosen.items():
         decision = decide(predictions[product_id], label_sets[judge], rejected=rejected.get(product_id, ()))
-        row = _model_row(product_id, judge, decision, run_id=run_id, now=now)
+        row = _model_row(product_id, judge, decision)
         spoke = run_id is not None and judge == model_version_id
         if spoke or product_id not in stored or not _says_the_same(row, stored[product_id]):
-            rows.append(row)
-    upsert(session, Tag, rows, keys=("product_id", "attribute"), update=MODEL_COLUMNS)
-    names = dict(session.execute(select(ModelVersion.id, ModelVersion.name).where(ModelVersion.id.in_(versions))).all())
-    by = {row["product_id"]: names.get(row["model_version_id"] or first[0], "") for row in rows}
+            decided.append(row)
     before = {id_: row.label_id for id_, row in stored.items()}
-    return record_changes(session, before=before, product_ids=by, source="model", changed_by=by, run_id=run_id, now=now)
+    after = before | _write_model_rows(session, emptied, run_id=None, now=None)
+    after |= _write_model_rows(session, decided, run_id=run_id, now=now)
+    by = _judges_names(session, [*emptied, *decided], first[0])
+    changed = record_changes(session, before=before, after=after, source="model", changed_by=by, run_id=run_id, now=now)
+    return Derivation(after, changed)
+
+
+def _write_model_rows(
+    session: Session, rows: Sequence[Mapping[str, Any]], *, run_id: int | None, now: datetime | None
+) -> dict[int, int | None]:
+    """Product id -> the label that is shown after its model's columns were written."""
+    alike = {"attribute": ATTRIBUTE, "model_run_id": run_id, "model_at": now}
+    keys, shown = ("product_id", "attribute"), ("product_id", "label_id")
+    written = upsert(session, Tag, rows, keys=keys, update=MODEL_COLUMNS, alike=alike, returning=shown)
+    return {row.product_id: row.label_id for row in written}
+
+
+def _judges_names(session: Session, rows: Sequence[Mapping[str, Any]], first: int) -> dict[int, str]:
+    """Product id -> the name of the model version whose word a row is; of an empty one that of `first`."""
+    judges = {row["product_id"]: row["model_version_id"] or first for row in rows}
+    query = select(ModelVersion.id, ModelVersion.name).where(ModelVersion.id.in_(set(judges.values())))
+    names = dict(session.execute(query).all())
+    return {product_id: names[judge] for product_id, judge in judges.items()}
 
 
 def _stored_tags(session: Session, product_ids: Sequence[int]) -> dict[int, Row[Any]]:
@@ -102,7 +123,7 @@ def _stored_tags(session: Session, product_ids: Sequence[int]) -> dict[int, Row[
     columns = [getattr(Tag, name) for name in MODEL_COLUMNS]
     rows = session.execute(
         select(Tag.product_id, Tag.label_id, *columns).where(
-            Tag.product_id.in_(product_ids), Tag.attribute == ATTRIBUTE
+            is_one_of(Tag.product_id, product_ids), Tag.attribute == ATTRIBUTE
         )
     )
     return {row.product_id: row for row in rows}
@@ -118,35 +139,30 @@ def _says_the_same(row: Mapping[str, Any], stored: Row[Any]) -> bool:
     return all(row[name] == getattr(stored, name) for name in SAID_COLUMNS)
 
 
-def _model_row(
-    product_id: int,
-    model_version_id: int | None,
-    decision: Decision | None,
-    *,
-    run_id: int | None,
-    now: datetime,
-) -> dict[str, Any]:
-    """The model's columns of a tag row; all empty without a decision."""
-    row: dict[str, Any] = dict.fromkeys(MODEL_COLUMNS)
-    row |= {"product_id": product_id, "attribute": ATTRIBUTE}
+def _model_row(product_id: int, model_version_id: int | None, decision: Decision | None) -> dict[str, Any]:
+    """What the model says of a product, as columns of its tag row; all empty without a decision."""
+    row: dict[str, Any] = {"product_id": product_id, **_NOTHING_SAID}
     if decision is None:
         return row
-    row |= {
-        "model_run_id": run_id,
-        "model_at": now,
-        "model_version_id": model_version_id,
-        "model_label_id": decision.label_id,
-        "model_confidence": decision.confidence,
-        "review_reason": decision.review_reason,
-        "deciding_image_id": decision.deciding_image_id,
-    }
+    row["model_version_id"] = model_version_id
+    row["model_label_id"] = decision.label_id
+    row["model_confidence"] = decision.confidence
+    row["review_reason"] = decision.review_reason
+    row["deciding_image_id"] = decision.deciding_image_id
     for number, (label_id, probability) in enumerate(decision.guesses, start=1):
-        row |= {f"guess_{number}_id": label_id, f"guess_{number}_confidence": probability}
+        row[f"guess_{number}_id"], row[f"guess_{number}_confidence"] = label_id, probability
     return row
 
 
-def _choose_judges(session: Session, judges: Mapping[int, Sequence[int]], versions: Sequence[int]) -> dict[int, int]:
-    """Product id -> which of its judges has seen most of its images, the first of those that saw as many."""
+def _choose_judges(
+    session: Session, judges: Mapping[int, Sequence[int]], versions: Sequence[int]
+) -> tuple[dict[int, int], dict[int, list[ImagePrediction]]]:
+    """By product id which of its judges has seen most of its images, the first of those that saw as many, and what it
+    said of them.
+    """
+    if len(versions) == 1:  # all but a few in the life of a catalog
+        predictions = read_predictions(session, list(judges), versions[0])
+        return dict.fromkeys(predictions, versions[0]), predictions
     counts = count_predictions(session, list(judges), versions)
     chosen = {}
     for product_id, several in judges.items():
@@ -154,7 +170,7 @@ def _choose_judges(session: Session, judges: Mapping[int, Sequence[int]], versio
         best = max(several, key=lambda judge: seen.get(judge, 0))
         if seen.get(best):
             chosen[product_id] = best
-    return chosen
+    return chosen, _predictions_of(session, chosen)
 
 
 def count_predictions(
@@ -165,7 +181,7 @@ def count_predictions(
     query = (
         select(Image.product_id, Prediction.model_version_id, func.count())
         .join(Prediction, Prediction.content_hash == Image.content_hash)
-        .where(Image.product_id.in_(product_ids), Image.gone_at.is_(None))
+        .where(is_one_of(Image.product_id, product_ids), Image.gone_at.is_(None))
         .where(Prediction.model_version_id.in_(model_version_ids))
         .group_by(Image.product_id, Prediction.model_version_id)
     )
@@ -199,7 +215,10 @@ def read_predictions(
     query = (
         select(Image.product_id, Image.id, Prediction.probabilities)
         .join(Prediction, Prediction.content_hash == Image.content_hash)
-        .where(Image.product_id.in_(product_ids), Image.gone_at.is_not(None) if gone else Image.gone_at.is_(None))
+        .where(
+            is_one_of(Image.product_id, product_ids),
+            Image.gone_at.is_not(None) if gone else Image.gone_at.is_(None),
+        )
         .where(Prediction.model_version_id == model_version_id)
         .order_by(Image.id)
     )
@@ -222,7 +241,7 @@ def _products_not_looked_at(session: Session, product_ids: Sequence[int]) -> set
     )
     query = (
         select(Image.product_id)
-        .where(Image.product_id.in_(product_ids))
+        .where(is_one_of(Image.product_id, product_ids))
         .group_by(Image.product_id)
         # At least one is gone: where each was replaced under its own name, what it held is no word on what it holds.
         .having(func.count(case((looked_at, 1))) == 0, func.count(Image.gone_at) > 0)
@@ -235,7 +254,7 @@ def rejected_labels(session: Session, product_ids: Sequence[int]) -> dict[int, d
     found: dict[int, dict[int, str]] = defaultdict(dict)
     rows = session.execute(
         select(RejectedLabel.product_id, RejectedLabel.label_id, RejectedLabel.rejected_by).where(
-            RejectedLabel.product_id.in_(product_ids), RejectedLabel.attribute == ATTRIBUTE
+            is_one_of(RejectedLabel.product_id, product_ids), RejectedLabel.attribute == ATTRIBUTE
         )
     )
     for product_id, label_id, rejected_by in rows:
@@ -246,7 +265,7 @@ def rejected_labels(session: Session, product_ids: Sequence[int]) -> dict[int, d
 def shown_labels(session: Session, product_ids: Collection[int]) -> dict[int, int | None]:
     """Product id -> the id of the label shown now, for those that have a tag row."""
     rows = session.execute(
-        select(Tag.product_id, Tag.label_id).where(Tag.product_id.in_(product_ids), Tag.attribute == ATTRIBUTE)
+        select(Tag.product_id, Tag.label_id).where(is_one_of(Tag.product_id, product_ids), Tag.attribute == ATTRIBUTE)
     )
     return dict(rows.all())
 
@@ -255,31 +274,26 @@ def record_changes(
     session: Session,
     *,
     before: Mapping[int, int | None],
-    product_ids: Collection[int],
+    after: Mapping[int, int | None],
     source: str,
     changed_by: str | Mapping[int, str],
     run_id: int | None,
     now: datetime,
 ) -> int:
     """Append an event for each product that shows another label than `before`; how many did."""
-    after = shown_labels(session, product_ids)
-    events = [
+    rows = [
         {
             "product_id": product_id,
-            "attribute": ATTRIBUTE,
             "old_label_id": before.get(product_id),
-            "new_label_id": after.get(product_id),
-            "source": source,
+            "new_label_id": label_id,
             "changed_by": changed_by if isinstance(changed_by, str) else changed_by[product_id],
-            "run_id": run_id,
-            "changed_at": now,
         }
-        for product_id in product_ids
-        if before.get(product_id) != after.get(product_id)
+        for product_id, label_id in after.items()
+        if before.get(product_id) != label_id
     ]
-    if events:
-        session.connection().execute(insert(TagEvent), events)
-    return len(events)
+    alike = {"attribute": ATTRIBUTE, "source": source, "run_id": run_id, "changed_at": now}
+    upsert(session, TagEvent, rows, keys=(), update=(), alike=alike)
+    return len(rows)
 
 
 def import_categories(session: Session, categories: Mapping[int, str]) -> None:
@@ -288,7 +302,9 @@ def import_categories(session: Session, categories: Mapping[int, str]) -> None:
     stored = dict(
         session.execute(
             select(Tag.product_id, Tag.imported_category).where(
-                Tag.product_id.in_(categories), Tag.attribute == ATTRIBUTE, Tag.imported_category.is_not(None)
+                is_one_of(Tag.product_id, categories),
+                Tag.attribute == ATTRIBUTE,
+                Tag.imported_category.is_not(None),
             )
         ).all()
     )
@@ -337,11 +353,13 @@ def renew_imported_labels(session: Session, *, after: int, count: int) -> int | 
         return {product_id: new_id for product_id, new_id, label_id in wanted if new_id != label_id}
 
     ids = lock_products(session, outdated(seen))
-    renewed = outdated(session.execute(query.where(Tag.product_id.in_(ids))).all()) if ids else {}
+    renewed = outdated(session.execute(query.where(is_one_of(Tag.product_id, ids))).all()) if ids else {}
     for label_id in set(renewed.values()):
         some = [product_id for product_id, new_id in renewed.items() if new_id == label_id]
         session.execute(
-            update(Tag).where(Tag.product_id.in_(some), Tag.attribute == ATTRIBUTE).values(imported_label_id=label_id)
+            update(Tag)
+            .where(is_one_of(Tag.product_id, some), Tag.attribute == ATTRIBUTE)
+            .values(imported_label_id=label_id)
         )
     last, _, _ = seen[-1]
     return last

@@ -62,7 +62,9 @@ class SkuRule:
 
 def stem_of(key: str) -> str:
     """The file's name without folder and suffix."""
-    return os.path.splitext(key.rpartition("/")[2])[0]
+    name = key.rpartition("/")[2]
+    dot = name.rfind(".")
+    return name[:dot] if dot > 0 else name
 
 
 def parse_sku_rule(pattern: str | None) -> SkuRule:
@@ -86,20 +88,22 @@ def _group_of(pattern: re.Pattern[str]) -> str:
     return "sku" if "sku" in pattern.groupindex else next(iter(pattern.groupindex))
 
 
-def walk_images(root: str, folder: str, skips: Skips) -> Iterator[os.DirEntry[str]]:
-    """Every image by its name below `root`/`folder`, any depth, in the order of the disk.
+def walk_images(root: str, folder: str, skips: Skips) -> Iterator[str]:
+    """The path of every image by its name below `root`/`folder`, any depth, in the order of the disk.
 
     Memory grows with depth, not with files. What is no image is counted in `skips`; links to folders are not
     followed; links to files are given (whoever opens them judges where they lead).
     """
     path = os.path.join(root, folder) if folder else root
     for entry in _entries_of(path, skips):
-        if (reason := _skip_reason(entry)) is not None:
+        if _is_image(entry.name) and entry.is_file(follow_symlinks=False):  # all but a few: no further question
+            yield entry.path
+        elif (reason := _skip_reason(entry)) is not None:
             skips.add(reason, text_of_path(entry.path))
         elif entry.is_dir(follow_symlinks=False):
             yield from walk_images(root, entry.path, skips)
         else:
-            yield entry
+            yield entry.path
 
 
 def _entries_of(path: str, skips: Skips) -> Iterator[os.DirEntry[str]]:
@@ -112,21 +116,26 @@ def _entries_of(path: str, skips: Skips) -> Iterator[os.DirEntry[str]]:
         skips.unread.append(path)
 
 
+def _is_image(name: str) -> bool:
+    """Whether a file of this name is taken for an image; hidden ones are not."""
+    dot = name.rfind(".")
+    return dot > 0 and name[dot:].lower() in IMAGE_SUFFIXES and name[0] != "."
+
+
 def _skip_reason(entry: os.DirEntry[str]) -> str | None:
     """Why an entry is passed over, or None: an image, or a folder to walk."""
     if entry.is_dir(follow_symlinks=False):
         return "hidden folder" if entry.name.startswith(".") else None
-    suffix = os.path.splitext(entry.name)[1].lower()
-    if entry.name.startswith(".") or suffix not in IMAGE_SUFFIXES:
+    if not _is_image(entry.name):
         return "link to a folder" if entry.is_symlink() and entry.is_dir() else "no image by its name"
     if not entry.is_symlink() and not entry.is_file():
         return "no regular file"
     return None
 
 
-def key_of(entry: os.DirEntry[str], root: str) -> str:
+def key_of(path: str, root: str) -> str:
     """The path below the root as the catalog stores it."""
-    return text_of_path(entry.path[len(root.rstrip(os.sep)) + 1 :])
+    return text_of_path(path[len(root.rstrip(os.sep)) + 1 :])
 
 
 def size_and_time(path: str) -> tuple[int, int]:

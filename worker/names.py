@@ -15,12 +15,12 @@ _TO_TEXT |= {stored: "".join(chr(0xEF00 + byte) for byte in chr(stored).encode()
 
 def text_of_path(path: str) -> str:
     """The stored form of a path as `os.scandir` gives it."""
-    return path.translate(_TO_TEXT)
+    return path if path.isascii() else path.translate(_TO_TEXT)
 
 
 def path_of_text(text: str) -> str:
     """The path of a stored form, to open."""
-    return text.translate(_TO_PATH)
+    return text if text.isascii() else text.translate(_TO_PATH)
 
 
 def is_inside(path: str, root: str) -> bool:

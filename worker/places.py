@@ -6,9 +6,10 @@ knows belongs to that source, so that no photo is registered twice.
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -29,7 +30,10 @@ from worker.folders import (
 from worker.manifests import read_manifest
 from worker.names import is_inside, path_of_text, text_of_path
 
+BATCH = 1024  # names held against those seen before at once
+NOT_LOOKED_AT = (-2, 0)  # size and time
 MOST_KEY_BYTES = 2000  # PostgreSQL takes 2,704 bytes in a row of an index, and the source stands in it too
+MOST_KEY_CHARACTERS = MOST_KEY_BYTES // 4  # and not more: UTF-8 has at most four bytes for one
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,23 +136,28 @@ def known_places(session: Session) -> list[Place]:
     ]
 
 
-def images_of(place: Place, skips: Skips) -> Iterator[ImageFile]:
-    """The images of a place as they are found; without size and time (-2, 0), which `look_at` adds."""
+def images_of(place: Place, skips: Skips, *, look: bool = True) -> Iterator[ImageFile]:
+    """The images of a place as they are found.
+
+    Args:
+        look: ask the disk for size and time of each; else they are (-2, 0).
+    """
     if place.manifest:
-        yield from _images_of_manifest(place, skips)
+        yield from _images_of_manifest(place, skips, look=look)
         return
     rule = parse_sku_rule(place.pattern)
-    for key in _keys_of(place, skips):
+    for path in _paths_of(place, skips):
+        key = key_of(path, place.root)
         sku = rule.sku_of(key)
-        if len(key.encode()) > MOST_KEY_BYTES:
+        if len(key) > MOST_KEY_CHARACTERS and len(key.encode()) > MOST_KEY_BYTES:
             skips.add(f"path of more than {MOST_KEY_BYTES} bytes", key)
         elif sku:
-            yield ImageFile(key, sku, -2, 0)
+            yield ImageFile(key, sku, *(size_and_time(path) if look else NOT_LOOKED_AT))
         else:
             skips.add("no SKU by the pattern in its name", key)
 
 
-def _images_of_manifest(place: Place, skips: Skips) -> Iterator[ImageFile]:
+def _images_of_manifest(place: Place, skips: Skips, *, look: bool) -> Iterator[ImageFile]:
     """Each image once: a manifest may repeat a row."""
     with closing(_Seen()) as seen:
         for row in read_manifest(Path(place.root, place.manifest), skips):
@@ -158,25 +167,19 @@ def _images_of_manifest(place: Place, skips: Skips) -> Iterator[ImageFile]:
                 continue
             other = seen.first_of(key, row.sku)
             if other is None:
-                yield ImageFile(key, row.sku, -2, 0, row.title, row.category)
+                size_and_time_ns = size_and_time(os.path.join(place.root, row.key)) if look else NOT_LOOKED_AT
+                yield ImageFile(key, row.sku, *size_and_time_ns, row.title, row.category)
             elif other != row.sku:
                 raise UsageError(f"{place.manifest}: image {key} stands under two SKUs, {other} and {row.sku}")
             else:
                 skips.add("listed twice", f"{place.manifest} line {row.line}")
 
 
-def _keys_of(place: Place, skips: Skips) -> Iterator[str]:
+def _paths_of(place: Place, skips: Skips) -> Iterator[str]:
     if place.is_file:
-        yield text_of_path(place.part)
-        return
-    for entry in walk_images(place.root, place.part, skips):
-        yield key_of(entry, place.root)
-
-
-def look_at(place: Place, file: ImageFile) -> ImageFile:
-    """The image with its size and time."""
-    size_bytes, modified_ns = size_and_time(os.path.join(place.root, path_of_text(file.key)))
-    return ImageFile(file.key, file.sku, size_bytes, modified_ns, file.title, file.category)
+        yield os.path.join(place.root, place.part)
+    else:
+        yield from walk_images(place.root, place.part, skips)
 
 
 def survey(places: Sequence[Place]) -> int:
@@ -191,25 +194,30 @@ def survey(places: Sequence[Place]) -> int:
 
 def _survey(place: Place, seen: "_Seen") -> int:
     skips = Skips()
+    root = text_of_path(place.root).rstrip("/")
     count = 0
-    for file in images_of(place, skips):
-        count += 1
+    for keys in _batches(file.key for file in images_of(place, skips, look=False)):
+        count += len(keys)
         if not place.manifest and place.pattern is None:
-            folder = text_of_path(os.path.join(place.root, path_of_text(file.key.rpartition("/")[0]))).rstrip("/")
-            other = seen.first_of(stem_of(file.key), folder)
-            if other is not None and other != folder:
-                raise UsageError(_repeated_stem(file.key, other, folder))
+            clash = seen.first_clash([(stem_of(key), f"{root}/{key.rpartition('/')[0]}".rstrip("/")) for key in keys])
+            if clash is not None:
+                raise UsageError(_repeated_stem(*clash))
     if not count:
         raise UsageError(f"{place.shown}: no image found"
                          + "".join(f"; {line}" for line in skips.lines()[:3]))  # fmt: skip
     return count
 
 
-def _repeated_stem(key: str, other: str, folder: str) -> str:
-    name = key.rpartition("/")[2]
+def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
+    iterator = iter(keys)
+    while batch := list(islice(iterator, BATCH)):
+        yield batch
+
+
+def _repeated_stem(stem: str, folder: str, other: str) -> str:
     return (
-        f"the name {stem_of(key)!r} stands in several folders ({other}, {folder}), so it is no SKU:"
-        f" say where the SKU is, for example --sku '(?P<sku>[^/]+)/[^/]+$' to take the folder of {name}"
+        f"the name {stem!r} stands in several folders ({folder}, {other}), so it is no SKU:"
+        f" say where the SKU is, for example --sku '(?P<sku>[^/]+)/[^/]+$' to take the folder of {stem}"
     )
 
 
@@ -222,9 +230,20 @@ class _Seen:
 
     def first_of(self, name: str, value: str) -> str | None:
         """The value that the name came with first; None if this is the first time."""
-        added = self._table.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (name, value)).rowcount
-        if added:
-            return None
+        return None if self._add([(name, value)]) else self._find(name)
+
+    def first_clash(self, pairs: Sequence[tuple[str, str]]) -> tuple[str, str, str] | None:
+        """The first of these names that came with another value before, that value, and the one it has now."""
+        if self._add(pairs) < len(pairs):
+            for name, value in pairs:
+                if (other := self._find(name)) != value:
+                    return name, other, value
+        return None
+
+    def _add(self, pairs: Sequence[tuple[str, str]]) -> int:
+        return self._table.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", pairs).rowcount
+
+    def _find(self, name: str) -> str:
         found: str = self._table.execute("SELECT value FROM seen WHERE name = ?", (name,)).fetchone()[0]
         return found
 

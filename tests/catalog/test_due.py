@@ -1,7 +1,6 @@
 """What a retag finds due, on both databases: the order, the waits of failures, the filters."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -156,7 +155,7 @@ def test_again_classifies_what_the_model_has_seen_and_overwrites_what_it_said(sh
 
 def test_a_category_and_a_new_rule_reach_images_that_are_settled(shop: Shop) -> None:
     shop.tag({"a.jpg": SURE_SHIRT})
-    _, counts = retag(shop, replace(photo("a.jpg"), sku="other", category="Coat"))
+    _, counts = retag(shop, photo("a.jpg")._replace(sku="other", category="Coat"))
     assert counts == BatchCounts(unchanged=1)
     assert shop.shown("other")["tag"] == "Shirt"
     assert shop.tag_row("other").imported_category == "Coat"

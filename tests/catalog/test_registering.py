@@ -1,4 +1,3 @@
-from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine, select, text, update
@@ -203,7 +202,7 @@ def test_a_new_sku_rule_reaches_an_image_that_a_worker_has_at_hand(shop: Shop) -
     shop.enqueue(photo("old.jpg"))
     lease = shop.claim()
     outcomes = shop.outcomes(lease, {"old.jpg": SURE_SHIRT})
-    shop.enqueue(replace(photo("old.jpg"), sku="new"), now=later(1))
+    shop.enqueue(photo("old.jpg")._replace(sku="new"), now=later(1))
     shop.write(lease, outcomes, now=later(2))
     assert shop.shown("new")["tag"] == "Shirt"
     with reading(shop.engine) as session:
@@ -233,7 +232,7 @@ def test_an_enqueue_that_was_taken_for_killed_goes_on(shop: Shop) -> None:
 
 
 def test_an_unchanged_category_is_not_written_again(shop: Shop) -> None:
-    files = [replace(photo("a.jpg"), category="Shirt")]
+    files = [photo("a.jpg")._replace(category="Shirt")]
     shop.enqueue(*files)
     shop.work({"a.jpg": SURE_SHIRT})
     with writing(shop.engine) as session:

@@ -69,11 +69,12 @@ def test_a_pattern_that_cannot_work_is_refused(pattern: str, line: str) -> None:
 def test_without_a_pattern_the_stem_rules() -> None:
     assert parse_sku_rule(None) == SkuRule()
     assert stem_of("a.b/c.d.jpg") == "c.d"
+    assert stem_of("a.b/.jpg") == ".jpg"
 
 
 def walk(root: Path, part: str = "") -> tuple[list[str], Skips]:
     skips = Skips()
-    return sorted(key_of(entry, str(root)) for entry in walk_images(str(root), part, skips)), skips
+    return sorted(key_of(path, str(root)) for path in walk_images(str(root), part, skips)), skips
 
 
 def test_images_are_found_at_any_depth_and_by_any_usual_suffix(tmp_path: Path) -> None:
@@ -95,8 +96,8 @@ def test_a_part_of_a_root_keeps_the_roots_keys(tmp_path: Path) -> None:
 def test_the_root_of_the_file_system_gives_keys_without_a_slash(tmp_path: Path) -> None:
     path = draw_picture(tmp_path / "only.png")
     skips = Skips()
-    (entry,) = walk_images("/", str(path.parent)[1:], skips)
-    assert key_of(entry, "/") == str(path)[1:]
+    (found,) = walk_images("/", str(path.parent)[1:], skips)
+    assert key_of(found, "/") == str(path)[1:]
 
 
 def test_what_is_no_image_is_counted_with_its_reason(tmp_path: Path) -> None:
@@ -136,7 +137,7 @@ def test_a_folder_that_goes_away_is_said_and_the_rest_is_walked(tmp_path: Path) 
     (tmp_path / "gone").mkdir()
     skips = Skips()
     walked = walk_images(str(tmp_path), "", skips)
-    assert next(walked).name == "a.jpg"
+    assert next(walked) == str(tmp_path / "a.jpg")
     (tmp_path / "gone").rmdir()
     assert list(walked) == []
     assert skips.counts["folder cannot be read: No such file or directory"] in {0, 1}

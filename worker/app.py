@@ -1,4 +1,4 @@
-"""The Celery app: its settings with their reasons, its queue as `dispatching` sees it, and the worker's timer.
+"""The Celery app as a worker runs it: with its tasks, and a timer in its main process.
 
 Built in process by `hangtag worker`, `hangtag beat` and `hangtag tag`: `celery -A` would put the current folder
 first on the path, where a shop's own `catalog/` would shadow ours.
@@ -7,8 +7,7 @@ first on the path, where a shop's own `catalog/` would shadow ours.
 import logging
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from mmap import mmap
 from typing import Any
 
@@ -16,71 +15,37 @@ from celery import Celery, bootsteps
 from celery.exceptions import SecurityWarning
 from celery.signals import setup_logging, worker_process_init, worker_shutting_down
 from celery.worker import state
-from kombu import Queue as KombuQueue
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError, ResponseError
 from sqlalchemy.exc import SQLAlchemyError
 
 from catalog.database import DatabaseUnreachableError, current_time, writing
 from catalog.errors import CatalogError
 from catalog.refusals import add_refusals
 from catalog.workers import note_alive, note_stopped
-from worker.dispatching import RETURNED, BrokerUnreachableError, dispatch
+from worker.dispatching import BrokerUnreachableError, dispatch
 from worker.logs import set_up_logging
 from worker.messages import REFUSALS
 from worker.patience import LONGEST_PAUSE_S
 from worker.processes import die_with_parent
-from worker.redis_url import verify_by_default
+from worker.queue import QUEUES, CeleryQueue, create_app
 from worker.settings import Settings
 from worker.tasks import SHORT_IDLE_S, ChunkTask, TickTask
 
 log = logging.getLogger(__name__)
 
-# In this order: what a dead worker held, then what somebody waits for, then the night's backlog.
-QUEUES = (RETURNED, "fresh", "bulk")
-CONNECT_S = 5
-ANSWER_S = 5  # kombu asks for messages in turns of a second; a Redis that hangs must not hang the timer
 TICK_S = 0.5  # an expired lease is seen, and an empty queue filled, this soon; an idle tick reads two rows
 HEARTBEAT_TICKS = 10
 STALLED_TICKS = 6  # a message is taken within milliseconds of its coming to a worker with nothing to do
 
 
-def create_app(settings: Settings, *, broker_url: str, is_stopping: Callable[[], bool] = lambda: False) -> Celery:
-    """The app, with its tasks registered; nothing is connected yet.
+def create_worker_app(
+    settings: Settings, *, broker_url: str, is_stopping: Callable[[], bool] = lambda: False
+) -> Celery:
+    """The app with its tasks and its schedule; nothing is connected yet.
 
     Args:
         is_stopping: asked by tasks that run whether the worker is to end.
     """
-    url = verify_by_default(broker_url, ca=settings.redis_ca_file)
-    app = Celery("hangtag", broker=url, set_as_current=False)
-    app.conf.update(
-        task_ignore_result=True,  # the database holds what came of it
-        task_serializer="json",
-        accept_content=["json"],
-        task_acks_late=False,  # a message is a wake-up: the lease alone recovers
-        task_create_missing_queues=False,
-        task_queues=[KombuQueue(name, routing_key=name) for name in QUEUES],
-        task_default_queue="fresh",
-        worker_prefetch_multiplier=1,
-        # Else each process has a message in waiting, behind which what a dead worker lost had to wait too; and who is
-        # killed or suspended takes no message along that is not begun.
-        worker_disable_prefetch=True,
-        worker_hijack_root_logger=False,
-        worker_max_tasks_per_child=2000,  # half a million images: whatever a decoder leaks ends with its process
-        worker_enable_remote_control=False,
-        worker_send_task_events=False,
-        broker_connection_retry_on_startup=True,
-        worker_consumer="worker.consumer:OwnConsumer",
-        broker_transport_options={
-            "queue_order_strategy": "priority",  # without it two queues are served 1:1
-            "visibility_timeout": 3600,  # an unacknowledged wake-up may come back late: the rows call again anyway
-            "socket_connect_timeout": CONNECT_S,
-            "socket_timeout": ANSWER_S,
-            "socket_keepalive": True,  # a connection that a firewall dropped without a word is seen
-        },
-        # One lost connection must not let a task that runs be started a second time beside itself.
-        worker_cancel_long_running_tasks_on_connection_loss=False,
-    )
+    app = create_app(settings, broker_url=broker_url)
     app.register_task(ChunkTask(settings, is_stopping=is_stopping))
     app.register_task(TickTask(settings))
     # A tick that no worker took within its minute is dropped: a worker that was down wakes to one, not to a pile.
@@ -88,48 +53,6 @@ def create_app(settings: Settings, *, broker_url: str, is_stopping: Callable[[],
         "tick": {"task": TickTask.name, "schedule": 60.0, "options": {"queue": "fresh", "expires": 60}}
     }
     return app
-
-
-class CeleryQueue:
-    """The queue of chunks over Celery's broker connection."""
-
-    def __init__(self, app: Celery) -> None:
-        self._app = app
-
-    def depth(self, queue: str) -> int:
-        """How many messages wait: the length of the Redis list of the queue's name."""
-        with _clear_errors(), self._app.connection_or_acquire() as connection:
-            return int(connection.default_channel.client.llen(queue))
-
-    def publish(self, queue: str, chunk_id: int) -> None:
-        """Send a chunk's id."""
-        with _clear_errors():
-            self._app.tasks[ChunkTask.name].apply_async((chunk_id,), queue=queue, retry=False)
-
-    def check(self) -> None:
-        """Return if the broker answers."""
-        with _clear_errors(), self._app.connection_for_write(connect_timeout=CONNECT_S) as connection:
-            connection.ensure_connection(max_retries=1, interval_start=0, timeout=CONNECT_S)
-
-    def evicts(self) -> str | None:
-        """By what policy Redis throws messages away when its memory is full; None: it does not, or does not say."""
-        with _clear_errors(), self._app.connection_for_write(connect_timeout=CONNECT_S) as connection:
-            client = connection.default_channel.client
-            try:
-                config = client.config_get("maxmemory*")
-            except ResponseError:  # a hosted Redis may forbid the command
-                return None
-        limited = config.get("maxmemory", "0") != "0" and config.get("maxmemory-policy") != "noeviction"
-        return str(config["maxmemory-policy"]) if limited else None
-
-
-@contextmanager
-def _clear_errors() -> Iterator[None]:
-    """One error for the several that kombu and redis-py raise when Redis is away."""
-    try:
-        yield
-    except (OperationalError, RedisError, OSError) as error:
-        raise BrokerUnreachableError(f"Redis cannot be reached: {error}") from error
 
 
 class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
@@ -217,7 +140,7 @@ def run_worker(settings: Settings, *, broker_url: str, name: str, processes: int
     # Celery warns root, for whoever writes into the queue could run code through pickle; ours takes JSON alone.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     stop_flag = mmap(-1, 1)  # shared with the children, which hear no signal: they are forked after this
-    app = create_app(settings, broker_url=broker_url, is_stopping=lambda: stop_flag[0] != 0)
+    app = create_worker_app(settings, broker_url=broker_url, is_stopping=lambda: stop_flag[0] != 0)
     app.hangtag_settings = settings
     app.steps["consumer"].add(DispatchStep)
     setup_logging.connect(_setup_logging(settings), weak=False)
@@ -241,7 +164,7 @@ def run_worker(settings: Settings, *, broker_url: str, name: str, processes: int
 def run_beat(settings: Settings, *, broker_url: str) -> None:
     """Tick in this process until it is told to stop. The schedule is kept in memory: the nights are in the rows."""
     setup_logging.connect(_setup_logging(settings), weak=False)
-    app = create_app(settings, broker_url=broker_url)
+    app = create_worker_app(settings, broker_url=broker_url)
     app.Beat(scheduler_cls="celery.beat:Scheduler", loglevel=settings.log_level, quiet=True).run()
 
 

@@ -114,8 +114,8 @@ def ask_broker(settings: Settings, broker_url: str) -> str | None:
     """
     from kombu.utils.url import maybe_sanitize_url
 
-    from worker.app import CeleryQueue, create_app
     from worker.dispatching import BrokerUnreachableError
+    from worker.queue import CeleryQueue, create_app
 
     try:
         shown = maybe_sanitize_url(broker_url.partition("?")[0])

@@ -7,7 +7,7 @@ from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
 from worker.messages import take_only
-from worker.tasks import ChunkTask, TickTask
+from worker.queue import CHUNK_TASK, TICK_TASK
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 # after 47 minutes. Ours go on within two seconds of Redis's return, however long that took.
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 2.0
-TASKS = {ChunkTask.name: True, TickTask.name: False}  # and whether each takes a chunk's id
+TASKS = {CHUNK_TASK: True, TICK_TASK: False}  # and whether each takes a chunk's id
 
 
 class OwnConsumer(Consumer):  # type: ignore[misc]  # Celery has no types

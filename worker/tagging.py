@@ -21,12 +21,12 @@ from catalog.leases import release_all_leases
 from catalog.models import Run
 from catalog.overviews import count_waiting
 from catalog.workers import living_workers, note_stopped
-from worker.app import CeleryQueue, create_app
 from worker.dispatching import BrokerUnreachableError, dispatch
 from worker.enqueueing import Enqueued
 from worker.errors import WRONG_USAGE, UsageError
 from worker.home import HomeLock
 from worker.processes import HANGTAG, start_child
+from worker.queue import CeleryQueue, create_app
 from worker.redis_server import embedded_redis
 from worker.settings import Settings, make_folder
 

@@ -20,6 +20,7 @@ from worker.errors import UsageError
 from worker.learning import start_due_training, train_and_challenge
 from worker.nightly import start_due_night
 from worker.preparing import Limits
+from worker.queue import CHUNK_TASK, TICK_TASK
 from worker.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class CatalogTask(Task):  # type: ignore[misc]  # Celery has no types
 class TickTask(CatalogTask):
     """Starts the night's run, and trains, where these are due: the database decides, the scheduler only ticks."""
 
-    name = "hangtag.tick"
+    name = TICK_TASK
 
     def run(self) -> None:
         """Look at the clock and the rows. A training keeps this child busy until it ends."""
@@ -64,7 +65,7 @@ class TickTask(CatalogTask):
 class ChunkTask(CatalogTask):
     """Classifies a chunk. Classifiers are loaded on first use: a net built before a fork hangs the child."""
 
-    name = "hangtag.classify_chunk"
+    name = CHUNK_TASK
     _longest_idle_s = SHORT_IDLE_S
 
     def __init__(self, settings: Settings, *, is_stopping: Callable[[], bool]) -> None:

@@ -9,7 +9,7 @@ import psutil
 
 from tests.worker.command_line import CommandLine, wait_until
 from tests.worker.pictures import draw_folder
-from worker.app import create_app
+from worker.app import create_worker_app
 from worker.settings import Settings
 from worker.tasks import TickTask
 
@@ -93,7 +93,7 @@ def test_a_tick_starts_the_night_and_the_worker_does_it(
     with line.running("worker") as worker:
         wait_until(lambda: states(line) == ["done"], what="the end of the run")
         draw_folder(photos, 4, first=4)
-        app = create_app(Settings(database_url=postgres_url), broker_url=redis_url)
+        app = create_worker_app(Settings(database_url=postgres_url), broker_url=redis_url)
         for _ in range(3):
             app.tasks[TickTask.name].apply_async(queue="fresh")
         wait_until(lambda: states(line) == ["done", "done"], what="the end of the night")

@@ -13,9 +13,9 @@ from catalog.leases import claim_chunk, give_back
 from catalog.models import Chunk, Run
 from tests.worker.pictures import draw_folder
 from tests.worker.service import LIMITS, MODELS, ListQueue, enqueue_paths, images, pending_chunks, run_of
-from worker.app import CeleryQueue, create_app
 from worker.classifying import classify_chunk
 from worker.dispatching import MOST_WAITING, REFILL_BELOW, BrokerUnreachableError, dispatch
+from worker.queue import CeleryQueue, create_app
 from worker.settings import Settings
 
 

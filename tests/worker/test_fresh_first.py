@@ -13,10 +13,10 @@ from catalog.models import Chunk, Image, Prediction
 from tests.worker.command_line import CommandLine, wait_until
 from tests.worker.pictures import draw_folder, draw_slow_folder
 from tests.worker.service import classify_all, enqueue_paths, run_of
-from worker.app import CeleryQueue, create_app
 from worker.dispatching import dispatch
 from worker.enqueueing import NewRun
 from worker.nightly import retag
+from worker.queue import CeleryQueue, create_app
 from worker.settings import Settings
 
 BACKLOG = 40  # photos of some 50 ms

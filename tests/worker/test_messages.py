@@ -14,7 +14,7 @@ import redis
 
 from tests.worker.command_line import CommandLine, wait_until
 from tests.worker.pictures import draw_folder
-from worker.app import create_app
+from worker.app import create_worker_app
 from worker.settings import Settings
 from worker.tasks import ChunkTask, TickTask
 
@@ -118,7 +118,7 @@ def test_what_is_not_ours_is_refused_and_counted_and_the_worker_goes_on(
 
 
 def test_what_celery_sends_for_us_is_taken(redis_url: str) -> None:
-    app = create_app(Settings(home=Path("/nowhere")), broker_url=redis_url)
+    app = create_worker_app(Settings(home=Path("/nowhere")), broker_url=redis_url)
     app.tasks[ChunkTask.name].apply_async((1,), queue="fresh")
     app.tasks[TickTask.name].apply_async(queue="fresh", expires=60)
     from worker.consumer import TASKS

@@ -11,6 +11,7 @@ import click
 
 from catalog.output import print_message
 from worker.errors import FAILED, INTERRUPTED
+from worker.own_worker import OwnWorker, expect_work
 from worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,10 +46,11 @@ def tag(settings: Settings, paths: tuple[str, ...], sku: str | None, as_json: bo
     Photos seen before and unchanged are not classified again. Exit code 1 says that images failed.
     """
     started = time.monotonic()
-    engine = open_for_writing(settings)
-    with CrewOnCall(settings, engine) as crew:
-        enqueued = _enqueue(settings, engine, paths, kind="tag", pattern=sku, found=crew.call_if_due)
-        finish(engine, enqueued, crew, as_json=as_json, started=started)
+    with expect_work(settings, paths) as worker:
+        engine = open_for_writing(settings)
+        with CrewOnCall(settings, engine, worker) as crew:
+            enqueued = _enqueue(settings, engine, paths, kind="tag", pattern=sku, found=crew.call_if_due)
+            finish(engine, enqueued, crew, as_json=as_json, started=started)
 
 
 @click.command("enqueue")
@@ -101,9 +103,10 @@ def say(line: str) -> None:
 class CrewOnCall:
     """Who does the work, called in as soon as there is some: a worker is ready when all is registered."""
 
-    def __init__(self, settings: Settings, engine: "Engine") -> None:
+    def __init__(self, settings: Settings, engine: "Engine", worker: OwnWorker | None = None) -> None:
         self._settings = settings
         self._engine = engine
+        self._worker = worker or OwnWorker(settings.home)
         self._exits = ExitStack()
         self._crew: Crew | None = None
 
@@ -123,7 +126,7 @@ class CrewOnCall:
         from worker.tagging import Crew
 
         if self._crew is None:
-            self._crew = self._exits.enter_context(Crew(self._settings, self._engine, say))
+            self._crew = self._exits.enter_context(Crew(self._settings, self._engine, say, self._worker))
         return self._crew
 
     def dismiss(self) -> None:

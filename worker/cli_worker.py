@@ -5,7 +5,7 @@ import signal
 import socket
 import sys
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from threading import Event
 
 import click
@@ -20,8 +20,9 @@ BROKERS = ("redis://", "rediss://", "redis+socket://")
 @click.command()
 @click.option("--processes", type=click.IntRange(min=1), help="Child processes; default: HANGTAG_PROCESSES.")
 @click.option("--name", help="Name in logs and heartbeats; default: process@host.")
+@click.option("--wait", is_flag=True, hidden=True, help="Load, then read Redis's URL from stdin.")
 @click.pass_obj
-def worker(settings: Settings, processes: int | None, name: str | None) -> None:
+def worker(settings: Settings, *, processes: int | None, name: str | None, wait: bool) -> None:
     """Classify chunks until stopped (Ctrl-C or SIGTERM: the photo at hand is finished).
 
     Without HANGTAG_REDIS_URL it starts a Redis of its own, and holds HANGTAG_HOME: `hangtag tag` and `hangtag
@@ -31,6 +32,10 @@ def worker(settings: Settings, processes: int | None, name: str | None) -> None:
     from worker.home import HomeLock
     from worker.redis_server import embedded_redis
 
+    if wait:
+        settings = replace(settings, redis_url=sys.stdin.readline().strip())
+        if not settings.redis_url:  # who started it needs it no more
+            return
     count = processes or settings.processes or usable_cores()
     settings.open_catalog().dispose()
     with ExitStack() as exits:

@@ -32,6 +32,17 @@ class HomeLock:
         self._file = file
         return True
 
+    def is_free(self) -> bool:
+        """Whether nobody holds it now."""
+        try:
+            with (self._home / "lock").open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        return True
+
     def holder(self) -> str:
         """Who holds the lock, as it said itself."""
         try:

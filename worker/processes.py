@@ -28,10 +28,14 @@ def start_child(
     environment: Mapping[str, str] | None = None,
     output: IO[bytes] | int | None = None,
     errors: IO[bytes] | int | None = None,
+    told: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start a process that dies with this one; it reads nothing and hears no Ctrl-C of the terminal's.
 
     What it says on stderr goes to `errors`, or where its output goes.
+
+    Args:
+        told: it reads what this process writes to its `stdin`.
 
     Call it from the main thread: the kernel counts the death of the starting thread as the parent's.
     """
@@ -45,7 +49,7 @@ def start_child(
     return subprocess.Popen(
         command,
         env=environment,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE if told else subprocess.DEVNULL,
         stdout=output,
         stderr=output if errors is None else errors,
         start_new_session=True,

@@ -3,14 +3,10 @@
 The same chunks, messages and rows as a cluster's; what is local is only who started the servers.
 """
 
-import os
-import socket
-import subprocess
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
@@ -25,12 +21,12 @@ from worker.dispatching import BrokerUnreachableError, dispatch
 from worker.enqueueing import Enqueued
 from worker.errors import WRONG_USAGE, UsageError
 from worker.home import HomeLock
-from worker.processes import HANGTAG, start_child
+from worker.own_worker import OwnWorker
 from worker.queue import CeleryQueue, create_app
 from worker.redis_server import embedded_redis
-from worker.settings import Settings, make_folder
+from worker.settings import Settings
 
-POLL_S = 0.1  # a row is read this often while waiting
+POLL_S = 0.05  # a row is read this often while waiting: half a millisecond
 DISPATCH_S = 0.5  # as often as a worker's own timer
 SILENCE_S = 60.0  # without a finished image for so long, somebody should look
 TELL_EVERY_S = 10.0  # that Redis is away
@@ -68,19 +64,15 @@ class Crew:
     Without, the holder of the home's lock does it: this process, or the `hangtag tag` or `worker` that has it.
     """
 
-    def __init__(self, settings: Settings, engine: Engine, say: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, engine: Engine, say: Callable[[str], None], worker: OwnWorker) -> None:
         self._settings = settings
         self._engine = engine
         self._say = say
+        self._worker = worker
         self._exits = ExitStack()
         self._lock = HomeLock(settings.home)
         self._broker_url = ""
-        self._temporary = ""
         self._queue: CeleryQueue | None = None
-        self._worker: subprocess.Popen[bytes] | None = None
-        self._restarts = 0
-        self._name = f"tag-{os.getpid()}@{socket.gethostname()}"
-        self._log = settings.home / "worker.log"  # of the worker started here; begun anew each time
 
     def __enter__(self) -> Self:
         try:
@@ -113,12 +105,11 @@ class Crew:
         Raises:
             BrokerUnreachableError: Redis does not answer; the next call tries again.
         """
-        if self._worker is not None and (code := self._worker.poll()) is not None:
-            self._restarts += 1
-            if code == WRONG_USAGE or self._restarts > MOST_RESTARTS:
-                raise UsageError(f"the worker ended {self._restarts} times; its log is {self._log}")
-            self._start_worker()
-        elif self._worker is None and self._settings.redis_url and not self._living():
+        if (code := self._worker.poll()) is not None:
+            if code == WRONG_USAGE or self._worker.restarts >= MOST_RESTARTS:
+                raise UsageError(f"the worker ended {self._worker.restarts + 1} times; its log is {self._worker.log}")
+            self._worker.begin(self._broker_url)
+        elif not self._worker.is_at_work and self._settings.redis_url and not self._living():
             self._say("no worker lives any more: one is started here")
             self._start_worker()
         elif self._queue is None:
@@ -149,30 +140,13 @@ class Crew:
         self._queue = CeleryQueue(create_app(self._settings, broker_url=broker_url))
 
     def _start_worker(self) -> None:
-        if self._worker is None:
-            # Celery's processes keep an empty folder there, which they would remove if they were not killed.
-            folder = TemporaryDirectory(prefix="hangtag-worker-", ignore_cleanup_errors=True)
-            self._temporary = self._exits.enter_context(folder)
-            self._exits.callback(self._end_worker)
-            make_folder(self._settings.home)
-            self._log.write_bytes(b"")
-        command = [*HANGTAG, "worker", "--name", self._name]
-        environment = {
-            **os.environ,
-            "HANGTAG_REDIS_URL": self._broker_url,
-            "HANGTAG_HOME": str(self._settings.home),
-            "TMPDIR": self._temporary,
-        }
-        with self._log.open("ab") as log:
-            self._worker = start_child(command, environment=environment, output=log)
+        self._exits.callback(self._end_worker)
+        self._worker.begin(self._broker_url)
 
     def _end_worker(self) -> None:
-        """Kill the worker: its run is done, or is left to be finished later, and a goodbye of Celery's takes 2 s."""
-        assert self._worker is not None
-        self._worker.kill()
-        self._worker.wait()
+        self._worker.end()
         with writing(self._engine) as session:
-            note_stopped(session, self._name)
+            note_stopped(session, self._worker.name)
             if self._settings.is_local and not self._settings.redis_url:
                 release_all_leases(session, now=current_time(session), on_purpose=True)
 
@@ -203,7 +177,8 @@ def wait_for_run(
         progress = read_progress(engine, enqueued)
         if progress != last:
             last, changed_at = progress, now
-        elif now - max(changed_at, told_at) > SILENCE_S:
+            continue
+        if now - max(changed_at, told_at) > SILENCE_S:
             say(f"no image was finished for {now - changed_at:.0f} s; {last.due - last.done} wait")
             told_at = now
         time.sleep(POLL_S)

@@ -12,6 +12,7 @@ import click
 from catalog.output import print_message
 from worker.errors import FAILED, INTERRUPTED
 from worker.own_worker import OwnWorker, expect_work
+from worker.processes import loading
 from worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def tag(settings: Settings, paths: tuple[str, ...], sku: str | None, as_json: bo
     """
     started = time.monotonic()
     with expect_work(settings, paths) as worker:
+        load_modules()
         engine = open_for_writing(settings)
         with CrewOnCall(settings, engine, worker) as crew:
             enqueued = _enqueue(settings, engine, paths, kind="tag", pattern=sku, found=crew.call_if_due)
@@ -62,6 +64,7 @@ def enqueue_paths(settings: Settings, paths: tuple[str, ...], sku: str | None, a
     """Hand the product photos of PATHS to the workers, before any nightly work, and return at once."""
     import json
 
+    load_modules()
     from catalog.database import current_time, reading
     from catalog.workers import living_workers
 
@@ -76,6 +79,13 @@ def enqueue_paths(settings: Settings, paths: tuple[str, ...], sku: str | None, a
         if counts.due and not living_workers(session, now=current_time(session)):
             say("no worker lives now: `hangtag worker` or the next `hangtag tag` does them")
     engine.dispose()
+
+
+def load_modules() -> None:
+    """All that enqueueing and waiting need, at once."""
+    with loading():
+        import worker.enqueueing
+        import worker.tagging  # noqa: F401
 
 
 def open_for_writing(settings: Settings) -> "Engine":

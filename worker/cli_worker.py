@@ -12,6 +12,7 @@ import click
 
 from catalog.output import Form, output_options, print_message, print_rows
 from worker.errors import FAILED, UsageError
+from worker.processes import loading
 from worker.settings import Settings
 
 BROKERS = ("redis://", "rediss://", "redis+socket://")
@@ -28,9 +29,10 @@ def worker(settings: Settings, *, processes: int | None, name: str | None, wait:
     Without HANGTAG_REDIS_URL it starts a Redis of its own, and holds HANGTAG_HOME: `hangtag tag` and `hangtag
     enqueue` then leave their work to it.
     """
-    from worker.app import run_worker
-    from worker.home import HomeLock
-    from worker.redis_server import embedded_redis
+    with loading():
+        from worker.app import run_worker
+        from worker.home import HomeLock
+        from worker.redis_server import embedded_redis
 
     if wait:
         settings = replace(settings, redis_url=sys.stdin.readline().strip())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-SAMPLE_S = 0.5  # reading PSS walks a process's page tables: some milliseconds
+SAMPLE_S = 2.0  # reading PSS walks a process's page tables: some milliseconds, on the cores that are measured
 
 
 @dataclass(frozen=True)

@@ -133,12 +133,13 @@ def _write_sorted(
     # Products, then images, each in the order of ids, as every writer locks them.
     lock_products(session, retagged | categories.keys() | {product_ids[sku] for sku in titles})
     _set_titles(session, {product_ids[sku]: title for sku, title in titles.items()})
-    places = filler.place(session, len(found.new))
+    places = filler.place(session, [file.size_bytes for file in found.new])
     _insert_images(session, source_id, found.new, product_ids, filler.run_id, places, now)
     _lock_images(session, [row for _, _, row in found.due] + found.waiting + [row for row, _ in moved] + returned)
     for rank in Rank:
         due = [(file, row) for its_rank, file, row in found.due if its_rank == rank]
-        _requeue_images(session, due, filler.run_id, filler.place(session, len(due), rank))
+        places = filler.place(session, [file.size_bytes for file, _ in due], rank)
+        _requeue_images(session, due, filler.run_id, places)
     _adopt_waiting(session, found.waiting, filler.run_id)
     _move_images(session, moved)
     _bring_back(session, returned)
@@ -166,7 +167,8 @@ def put_into_chunks(session: Session, image_ids: Sequence[int], *, filler: Chunk
     """Let images, which the caller holds, wait in chunks of the filler's run, in this order."""
     if not image_ids:
         return
-    places = filler.place(session, len(image_ids), rank)
+    sizes = dict(session.execute(select(Image.id, Image.size_bytes).where(is_one_of(Image.id, image_ids))).all())
+    places = filler.place(session, [sizes[image_id] for image_id in image_ids], rank)
     rows = [{"id": image_id, "chunk_id": chunk_id} for image_id, chunk_id in zip(image_ids, places, strict=True)]
     update_rows(session, Image, rows, values=lambda given: {"run_id": filler.run_id, "chunk_id": given["chunk_id"]})
 

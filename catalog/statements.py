@@ -9,9 +9,8 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from importlib import import_module
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import (
     JSON,
@@ -30,14 +29,13 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy import update as update_statement
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
+from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from catalog.columns import OneOf, UtcDateTime
 from catalog.models import Base
-
-if TYPE_CHECKING:
-    from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
-    from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
 Given: TypeAlias = Mapping[str, ColumnElement[Any]]  # the values of the row at hand, by name
 _Names: TypeAlias = tuple[str, ...]
@@ -82,13 +80,12 @@ def upsert(
 @cache  # building it anew took as long as executing it on SQLite
 def _upsert_statement(
     table: type[Base], names: _Names, alike: _Names, keys: _Names, update: _Names, dialect: str
-) -> "SqliteInsert | PostgresInsert":
+) -> SqliteInsert | PostgresInsert:
     target = table.__table__
     constants = [bindparam(name, type_=target.c[name].type) for name in alike]
     # SQLite takes ON CONFLICT for a join's ON where no WHERE stands before it.
     chosen = select(*_tabulate(table, names, dialect).c, *constants).where(true())
-    # The one that is not used is not loaded: PostgreSQL's takes a twentieth of a second.
-    insert = import_module(f"sqlalchemy.dialects.{dialect}").insert(target)
+    insert: Any = (sqlite if dialect == "sqlite" else postgresql).insert(target)
     statement: SqliteInsert | PostgresInsert = insert.from_select([*names, *alike], chosen, include_defaults=False)
     if update:
         new_values = {name: statement.excluded[name] for name in update}

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
@@ -69,7 +69,7 @@ def enqueue_paths(settings: Settings, paths: tuple[str, ...], sku: str | None, a
     from catalog.workers import living_workers
 
     engine = open_for_writing(settings)
-    enqueued = _enqueue(settings, engine, paths, kind="enqueue", pattern=sku)
+    enqueued = _enqueue(settings, engine, paths, kind="enqueue", pattern=sku, found=publisher(settings, engine))
     counts = enqueued.counts
     if as_json:
         click.echo(json.dumps({"run": enqueued.run_id} | asdict(counts)))
@@ -108,6 +108,21 @@ def open_for_writing(settings: Settings) -> "Engine":
 def say(line: str) -> None:
     """A message for people: on stderr."""
     print_message(line)
+
+
+def publisher(settings: Settings, engine: "Engine") -> Callable[["BatchCounts"], None]:
+    """Sends what was found to the workers, who would look for it themselves within half a second."""
+    from worker.dispatching import BrokerUnreachableError, dispatch
+    from worker.queue import CeleryQueue, create_app
+
+    queue = CeleryQueue(create_app(settings, broker_url=settings.redis_url)) if settings.redis_url else None
+
+    def publish(sums: "BatchCounts") -> None:
+        if queue is not None and sums.due + sums.waiting:
+            with suppress(BrokerUnreachableError):  # nothing is lost: it stands in the rows
+                dispatch(engine, queue, release=False)
+
+    return publish
 
 
 class CrewOnCall:

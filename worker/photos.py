@@ -34,19 +34,11 @@ def read_photo(root: str, key: str, *, max_bytes: int) -> bytes:
     """
     folder = path_of_text(root)
     try:
-        path = os.path.realpath(os.path.join(folder, path_of_text(key)))
-        if not is_inside(path, folder):
-            raise ImageError("outside_root", LEADS_OUT)
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = _open_inside(folder, os.path.join(folder, path_of_text(key)))
     except OSError as error:
         raise _explain(error, folder) from error
     try:
-        # What was put in the place of a folder on the way, after the path was looked at, may lead out after all.
-        if sys.platform == "linux" and not is_inside(os.readlink(f"/proc/self/fd/{descriptor}"), folder):
-            raise ImageError("outside_root", LEADS_OUT)
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError("not_a_file", "no regular file")
         if status.st_size > max_bytes:
             raise ImageError("too_large", f"{status.st_size} bytes, at most {max_bytes} are read")
         with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
@@ -55,6 +47,29 @@ def read_photo(root: str, key: str, *, max_bytes: int) -> bytes:
         raise _explain(error, folder) from error
     finally:
         os.close(descriptor)
+
+
+def _open_inside(folder: str, path: str) -> int:
+    """A descriptor of a regular file inside `folder`. What a link leads to outside is not opened: a device may act."""
+    if sys.platform != "linux":
+        path = os.path.realpath(path)
+        _check(path, folder, os.stat(path))
+        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    # Only names it: what is opened then is what was looked at, whatever is put in the place of a folder meanwhile.
+    named = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        link = f"/proc/self/fd/{named}"
+        _check(os.readlink(link), folder, os.fstat(named))
+        return os.open(link, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    finally:
+        os.close(named)
+
+
+def _check(path: str, folder: str, status: os.stat_result) -> None:
+    if not is_inside(path, folder):
+        raise ImageError("outside_root", LEADS_OUT)
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError("not_a_file", "no regular file")
 
 
 def hash_content(data: bytes) -> bytes:

@@ -1,6 +1,7 @@
 from sqlalchemy import select
 
 from catalog.chunks import (
+    CHUNK_BYTES,
     ChunkFiller,
     has_work,
     known_contents,
@@ -53,7 +54,7 @@ def test_has_work_and_pending_queues_see_pending_and_leased_chunks(shop: Shop) -
 
 def fill(shop: Shop, filler: ChunkFiller, count: int) -> list[int]:
     with writing(shop.engine) as session:
-        return filler.place(session, count)
+        return filler.place(session, [1000] * count)
 
 
 def test_sparse_batches_fill_chunks_up(shop: Shop) -> None:
@@ -62,6 +63,18 @@ def test_sparse_batches_fill_chunks_up(shop: Shop) -> None:
     first, second, third = sorted(set(places))
     assert places == [first] * 4 + [second] * 4 + [third]
     assert [shop.chunk(id_).images for id_ in (first, second, third)] == [4, 4, 1]
+
+
+def test_a_chunk_of_large_photos_holds_fewer(shop: Shop) -> None:
+    filler = ChunkFiller(run_id=shop.enqueue(), queue="fresh", chunk_size=4, now=NOW)
+    third = CHUNK_BYTES // 3
+    with writing(shop.engine) as session:
+        places = filler.place(session, [third, third, third, third, 2 * CHUNK_BYTES, -1, -1, 0, third])
+        places += filler.place(session, [third, third])
+    first = places[0]
+    assert [place - first for place in places] == [0, 0, 0, 1, 2, 3, 3, 3, 3, 4, 4]
+    with reading(shop.engine) as session:
+        assert list(session.scalars(select(Chunk.images).order_by(Chunk.id))) == [3, 1, 1, 4, 2]
 
 
 def test_a_chunk_that_was_claimed_takes_no_more_images(shop: Shop) -> None:
@@ -76,7 +89,7 @@ def test_a_chunk_that_was_claimed_takes_no_more_images(shop: Shop) -> None:
 def test_a_filler_whose_chunk_was_rolled_back_opens_another(shop: Shop) -> None:
     filler = ChunkFiller(run_id=shop.enqueue(), queue="fresh", chunk_size=4, now=NOW)
     with writing(shop.engine) as session:
-        filler.place(session, 1)
+        filler.place(session, [1000])
         session.rollback()
     [place] = fill(shop, filler, 1)
     with reading(shop.engine) as session:

@@ -113,6 +113,8 @@ def _write_model_rows(
 def _judges_names(session: Session, rows: Sequence[Mapping[str, Any]], first: int) -> dict[int, str]:
     """Product id -> the name of the model version whose word a row is; of an empty one that of `first`."""
     judges = {row["product_id"]: row["model_version_id"] or first for row in rows}
+    if not judges:
+        return {}
     query = select(ModelVersion.id, ModelVersion.name).where(ModelVersion.id.in_(set(judges.values())))
     names = dict(session.execute(query).all())
     return {product_id: names[judge] for product_id, judge in judges.items()}

@@ -21,6 +21,7 @@ BROKERS = ("redis://", "rediss://", "redis+socket://")
 @click.command()
 @click.option("--processes", type=click.IntRange(min=1), help="Child processes; default: HANGTAG_PROCESSES.")
 @click.option("--name", help="Name in logs and heartbeats; default: process@host.")
+# Said by `hangtag tag` to a worker of its own; nobody types it.
 @click.option("--wait", is_flag=True, hidden=True, help="Load, then read Redis's URL from stdin.")
 @click.pass_obj
 def worker(settings: Settings, *, processes: int | None, name: str | None, wait: bool) -> None:

@@ -68,5 +68,6 @@ def _walk(name: str, group: click.Group, parent: click.Context) -> Iterator[tupl
 
 
 def _options(command: click.Command) -> set[str]:
-    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    """Those that --help shows; one that our own processes speak among themselves is hidden."""
+    options = [option for option in command.params if isinstance(option, click.Option) and not option.hidden]
     return {name for option in options for name in (*option.opts, *option.secondary_opts)}

@@ -31,17 +31,15 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     @staticmethod
-    def sqlite_text(moment: datetime) -> str:
-        """The moment as SQLAlchemy stores it in SQLite."""
-        return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    def in_utc(moment: datetime) -> datetime:
+        """The moment in UTC; ValueError where it has no zone."""
+        if moment.tzinfo is None:
+            raise ValueError("a moment needs a time zone")
+        return moment.astimezone(UTC)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Refuse a moment without a zone, and store UTC."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a moment needs a time zone")
-        return value.astimezone(UTC)
+        return None if value is None else self.in_utc(value)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Give the moment back in UTC."""

@@ -157,8 +157,6 @@ def sort_files(
         seen: told which rows were met, wanted or not.
     """
     known = _known_images(session, question, source_id, [file.key for file in files])
-    if not known and question.wanted is EVERYTHING:  # a first import
-        return SortedFiles(new=list(files))
     here = [file for file in files if not _is_missing(file, known.get(file.key))]
     if seen is not None:
         seen.add(source_id, [known[file.key].id for file in here if file.key in known])

@@ -4,7 +4,7 @@ Knows nothing of folders: it is handed keys, SKUs, sizes and times, a batch at a
 the rows. A batch is one transaction; images and the chunks they wait in are committed together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from operator import itemgetter
@@ -151,25 +151,23 @@ def _write_sorted(
 
 def requeue_outdated(session: Session, image_ids: Sequence[int], *, filler: ChunkFiller, now: datetime) -> int:
     """Put images that are there and unchanged into chunks, in this order; how many did not wait already."""
-    free = set(
-        session.scalars(
-            select(Image.id).where(is_one_of(Image.id, image_ids), Image.chunk_id.is_(None)).order_by(Image.id)
-            .with_for_update()
-        )
-    )  # fmt: skip
-    ids = [image_id for image_id in image_ids if image_id in free]
-    put_into_chunks(session, ids, filler=filler, rank=Rank.OUTDATED)
-    touch_run(session, filler.run_id, images=len(ids), unchanged=-len(ids), due=len(ids), now=now)
-    return len(ids)
+    free = (
+        select(Image.id, Image.size_bytes)
+        .where(is_one_of(Image.id, image_ids), Image.chunk_id.is_(None))
+        .order_by(Image.id)
+        .with_for_update()
+    )
+    sizes = dict(session.execute(free).all())
+    due = {image_id: sizes[image_id] for image_id in image_ids if image_id in sizes}
+    put_into_chunks(session, due, filler=filler, rank=Rank.OUTDATED)
+    touch_run(session, filler.run_id, images=len(due), unchanged=-len(due), due=len(due), now=now)
+    return len(due)
 
 
-def put_into_chunks(session: Session, image_ids: Sequence[int], *, filler: ChunkFiller, rank: Rank) -> None:
-    """Let images, which the caller holds, wait in chunks of the filler's run, in this order."""
-    if not image_ids:
-        return
-    sizes = dict(session.execute(select(Image.id, Image.size_bytes).where(is_one_of(Image.id, image_ids))).all())
-    places = filler.place(session, [sizes[image_id] for image_id in image_ids], rank)
-    rows = [{"id": image_id, "chunk_id": chunk_id} for image_id, chunk_id in zip(image_ids, places, strict=True)]
+def put_into_chunks(session: Session, sizes: Mapping[int, int], *, filler: ChunkFiller, rank: Rank) -> None:
+    """Let images, given with their bytes and held by the caller, wait in chunks of the filler's run, in this order."""
+    places = filler.place(session, list(sizes.values()), rank)
+    rows = [{"id": image_id, "chunk_id": chunk_id} for image_id, chunk_id in zip(sizes, places, strict=True)]
     update_rows(session, Image, rows, values=lambda given: {"run_id": filler.run_id, "chunk_id": given["chunk_id"]})
 
 
@@ -187,9 +185,8 @@ def _intern_products(
         return ids
     rows = [{"sku": sku, "title": titles.get(sku)} for sku in wanted]
     alike = {"registered_at": now}
-    ids |= dict(
-        map(tuple, upsert(session, Product, rows, keys=("sku",), update=(), alike=alike, returning=("sku", "id")))
-    )
+    added = upsert(session, Product, rows, keys=("sku",), update=(), alike=alike, returning=("sku", "id"))
+    ids |= {row.sku: row.id for row in added}
     there = [sku for sku in wanted if sku not in ids]  # by images of another name, or by another enqueue meanwhile
     if there:
         ids |= dict(session.execute(select(Product.sku, Product.id).where(is_one_of(Product.sku, there))).all())

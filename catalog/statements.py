@@ -1,8 +1,8 @@
 """What SQLAlchemy leaves to its users: many rows in one statement on both databases, and rows as dictionaries.
 
 The rows go as one parameter, a JSON text that the database takes apart itself. A parameter for each value is bound and
-parsed one by one on both sides, and an `executemany` is a statement for each row: registering 50,000 files took half
-as long again on SQLite, and twice as long on PostgreSQL.
+parsed one by one on both sides, and an `executemany` is a statement for each row: registering 50,000 files took 205 µs
+each on PostgreSQL, and 137 this way; on SQLite the parameters took SQLAlchemy twice as long as the rows took SQLite.
 """
 
 import json
@@ -72,7 +72,6 @@ def upsert(
     statement: Any = _upsert_statement(table, names, tuple(alike), tuple(keys), tuple(update), dialect)
     if returning:
         statement = statement.returning(*(table.__table__.c[name] for name in returning))
-    # On the connection: the session would look for objects that it holds.
     result = session.connection().execute(statement, {_ROWS: _encode(rows, names, dialect), **alike})
     return result.all() if returning else []
 
@@ -146,11 +145,13 @@ def _encode(rows: Sequence[Mapping[str, Any]], names: _Names, dialect: str) -> s
 
 
 def _as_postgres_text(value: datetime | bytes) -> str:
-    return value.isoformat() if isinstance(value, datetime) else f"\\x{value.hex()}"
+    return UtcDateTime.in_utc(value).isoformat() if isinstance(value, datetime) else f"\\x{value.hex()}"
 
 
 def _as_sqlite_text(value: datetime | bytes) -> str:
-    return UtcDateTime.sqlite_text(value) if isinstance(value, datetime) else value.hex()
+    if isinstance(value, datetime):  # as SQLAlchemy stores it
+        return UtcDateTime.in_utc(value).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return value.hex()
 
 
 def is_one_of(

@@ -43,9 +43,8 @@ def queue_images(
         & Image.failure_code.is_(None)
         & Image.gone_at.is_(None)
     )
-    due = session.scalars(
-        select(Image.id).where(classified, ~seen, Image.chunk_id.is_(None)).order_by(Image.id).with_for_update()
-    ).all()
+    free = select(Image.id, Image.size_bytes).where(classified, ~seen, Image.chunk_id.is_(None))
+    due = dict(session.execute(free.order_by(Image.id).with_for_update()).all())
     unchanged = session.scalars(select(func.count()).select_from(Image).where(classified, seen)).one()
     put_into_chunks(session, due, filler=filler, rank=Rank.NEW)  # nothing goes before it in its run
     counts = BatchCounts(outdated=len(due), unchanged=unchanged)

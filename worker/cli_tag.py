@@ -48,7 +48,8 @@ def tag(settings: Settings, paths: tuple[str, ...], sku: str | None, as_json: bo
     """
     started = time.monotonic()
     with expect_work(settings, paths) as worker:
-        load_modules()
+        with loading():
+            from worker import enqueueing, tagging  # noqa: F401
         engine = open_for_writing(settings)
         with CrewOnCall(settings, engine, worker) as crew:
             enqueued = _enqueue(settings, engine, paths, kind="tag", pattern=sku, found=crew.call_if_due)
@@ -64,9 +65,10 @@ def enqueue_paths(settings: Settings, paths: tuple[str, ...], sku: str | None, a
     """Hand the product photos of PATHS to the workers, before any nightly work, and return at once."""
     import json
 
-    load_modules()
-    from catalog.database import current_time, reading
-    from catalog.workers import living_workers
+    with loading():
+        from catalog.database import current_time, reading
+        from catalog.workers import living_workers
+        from worker import enqueueing  # noqa: F401
 
     engine = open_for_writing(settings)
     enqueued = _enqueue(settings, engine, paths, kind="enqueue", pattern=sku, found=publisher(settings, engine))
@@ -79,13 +81,6 @@ def enqueue_paths(settings: Settings, paths: tuple[str, ...], sku: str | None, a
         if counts.due and not living_workers(session, now=current_time(session)):
             say("no worker lives now: `hangtag worker` or the next `hangtag tag` does them")
     engine.dispose()
-
-
-def load_modules() -> None:
-    """All that enqueueing and waiting need, at once."""
-    with loading():
-        import worker.enqueueing
-        import worker.tagging  # noqa: F401
 
 
 def open_for_writing(settings: Settings) -> "Engine":
@@ -112,13 +107,15 @@ def say(line: str) -> None:
 
 def publisher(settings: Settings, engine: "Engine") -> Callable[["BatchCounts"], None]:
     """Sends what was found to the workers, who would look for it themselves within half a second."""
+    if not settings.redis_url:
+        return lambda _sums: None
     from worker.dispatching import BrokerUnreachableError, dispatch
     from worker.queue import CeleryQueue, create_app
 
-    queue = CeleryQueue(create_app(settings, broker_url=settings.redis_url)) if settings.redis_url else None
+    queue = CeleryQueue(create_app(settings, broker_url=settings.redis_url))
 
     def publish(sums: "BatchCounts") -> None:
-        if queue is not None and sums.due + sums.waiting:
+        if sums.due + sums.waiting:
             with suppress(BrokerUnreachableError):  # nothing is lost: it stands in the rows
                 dispatch(engine, queue, release=False)
 

@@ -4,10 +4,9 @@ Nothing is written before everything that can be refused was looked at, rows are
 sent, and memory does not grow with the number of files.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -23,7 +22,7 @@ from worker.errors import UsageError
 from worker.folders import Skips
 from worker.models import ensure_current_model
 from worker.names import text_of_path
-from worker.places import Place, images_of, resolve_places, survey
+from worker.places import Place, batched, images_of, resolve_places, survey
 from worker.vanishing import Walked, judge_vanished, mark_vanished
 
 BATCH = 2048  # rows in a transaction: well over the fixed cost of a commit, and SQLite's lock is free after .1 s
@@ -187,7 +186,7 @@ class Walk:
         for place, source_id in self.places:
             before = len(self.skips.unread)
             try:
-                for files in _batches(images_of(place, self.skips)):
+                for files in batched(images_of(place, self.skips), BATCH):
                     yield source_id, files
             except UsageError as error:
                 if not self.question.is_retag:
@@ -196,13 +195,6 @@ class Walk:
                 continue
             if place.is_whole:
                 self.walked.append(Walked(place, source_id, tuple(self.skips.unread[before:])))
-
-
-def _batches(files: Iterable[ImageFile]) -> Iterator[list[ImageFile]]:
-    """Lists of at most BATCH images."""
-    iterator = iter(files)
-    while batch := list(islice(iterator, BATCH)):
-        yield batch
 
 
 def _register_source(session: Session, place: Place, now: datetime) -> int:

@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -29,6 +30,8 @@ from worker.folders import (
 )
 from worker.manifests import read_manifest
 from worker.names import is_inside, path_of_text, text_of_path
+
+_Item = TypeVar("_Item")
 
 BATCH = 1024  # names held against those seen before at once
 NOT_LOOKED_AT = (-2, 0)  # size and time
@@ -196,7 +199,7 @@ def _survey(place: Place, seen: "_Seen") -> int:
     skips = Skips()
     root = text_of_path(place.root).rstrip("/")
     count = 0
-    for keys in _batches(file.key for file in images_of(place, skips, look=False)):
+    for keys in batched((file.key for file in images_of(place, skips, look=False)), BATCH):
         count += len(keys)
         if not place.manifest and place.pattern is None:
             clash = seen.first_clash([(stem_of(key), f"{root}/{key.rpartition('/')[0]}".rstrip("/")) for key in keys])
@@ -208,9 +211,10 @@ def _survey(place: Place, seen: "_Seen") -> int:
     return count
 
 
-def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
-    iterator = iter(keys)
-    while batch := list(islice(iterator, BATCH)):
+def batched(items: Iterable[_Item], most: int) -> Iterator[list[_Item]]:
+    """Lists of at most so many, as Python 3.12's own `itertools.batched`."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, most)):
         yield batch
 
 

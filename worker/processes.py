@@ -68,13 +68,3 @@ def start_child(
         start_new_session=True,
         preexec_fn=prepare,  # noqa: PLW1509  (called before any thread is started)
     )
-
-
-def end_child(process: subprocess.Popen[bytes], *, patience_s: float) -> None:
-    """Ask a child to end, and kill it if it has not in time."""
-    process.terminate()
-    try:
-        process.wait(patience_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

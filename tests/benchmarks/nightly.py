@@ -29,8 +29,8 @@ from catalog.registering import BatchCounts
 from catalog.runs import start_run
 from tests.benchmarks.find import NUMBERS, fill_catalog, hash_images, with_moment
 from tests.servers import running_postgres
-from worker.enqueueing import Walk, _batches, _register_all, _requeue_outdated, close_run
-from worker.places import Place
+from worker.enqueueing import BATCH, Walk, _register_all, _requeue_outdated, close_run
+from worker.places import Place, batched
 from worker.vanishing import Walked, judge_vanished
 
 PREDICT = f"""
@@ -124,7 +124,7 @@ class GeneratedWalk(Walk):
         self.images = images
 
     def batches(self) -> Iterator[tuple[int, list[ImageFile]]]:
-        for files in _batches(self._files()):
+        for files in batched(self._files(), BATCH):
             yield 1, files
         self.walked.append(Walked(self.places[0][0], 1, ()))
 

@@ -35,6 +35,12 @@ def test_a_row_that_is_there_keeps_what_is_not_to_be_set(catalog_engine: Engine)
         assert (product.title, product.registered_at) == ("third", later(len("first")))
 
 
+def test_a_moment_without_a_zone_is_refused_in_a_row_too(catalog_engine: Engine) -> None:
+    row = {"sku": "A", "registered_at": NOW.replace(tzinfo=None)}
+    with pytest.raises(ValueError, match="a moment needs a time zone"), writing(catalog_engine) as session:
+        upsert(session, Product, [row], keys=("sku",), update=())
+
+
 def test_no_rows_are_no_statement(catalog_engine: Engine) -> None:
     with reading(catalog_engine) as session:
         assert upsert(session, Product, [], keys=("sku",), update=(), returning=("id",)) == []

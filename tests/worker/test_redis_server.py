@@ -12,7 +12,7 @@ import redis
 from tests.worker.command_line import wait_until
 from worker import redis_server
 from worker.errors import UsageError
-from worker.processes import end_child, start_child
+from worker.processes import start_child
 from worker.redis_server import embedded_redis, find_server
 
 OWN = """
@@ -88,30 +88,10 @@ def test_a_server_that_does_not_start_is_said_with_its_last_line(
     assert [path.name for path in tmp_path.iterdir()] == ["redis-server"]
 
 
-def test_a_child_is_asked_to_end_and_killed_if_it_does_not() -> None:
-    obedient = start_child(["sleep", "60"])
-    end_child(obedient, patience_s=5)
-    assert obedient.returncode == -signal.SIGTERM
-    stubborn = start_child(
-        [
-            sys.executable,
-            "-c",
-            "import signal; signal.signal(15, signal.SIG_IGN); print(1, flush=True); signal.pause()",
-        ],
-        output=subprocess.PIPE,
-    )
-    assert stubborn.stdout is not None
-    with stubborn.stdout:
-        stubborn.stdout.readline()
-        end_child(stubborn, patience_s=0.1)
-    assert stubborn.returncode == -signal.SIGKILL
-    if stubborn.stderr is not None:
-        stubborn.stderr.close()
-
-
 def test_a_child_hears_no_ctrl_c_of_the_terminals() -> None:
     child = start_child(["sleep", "60"])
     assert psutil.Process(child.pid).terminal() is None
     with subprocess.Popen(["ps", "-o", "sid=", "-p", str(child.pid)], stdout=subprocess.PIPE, text=True) as shown:
         assert shown.communicate()[0].strip() == str(child.pid)
-    end_child(child, patience_s=5)
+    child.kill()
+    child.wait()

@@ -152,17 +152,18 @@ class _ChunkWork:
         outcomes: list[Outcome] = []
         if images and self.lease.attempt >= MAX_ATTEMPTS:
             # The image that was next each time that a worker died, alone and in careful mode too.
-            written += self._write(self._give_up(images[:1], "workers died when it was next"))
+            outcomes += self._give_up(images[:1], "workers died when it was next")
             images = images[1:]
         last_write = time.monotonic()
         write_every_s = CAREFUL_WRITE_EVERY_S if self.careful else WRITE_EVERY_S
         for part in self._parts(images):
             if self.is_stopping():
                 break
-            outcomes += self._classify_or_give_up(part)
-            if self.one_by_one or time.monotonic() - last_write > write_every_s:
+            # Before the next images, not after the last ones: those are written in the transaction that ends the chunk.
+            if outcomes and (self.one_by_one or time.monotonic() - last_write > write_every_s):
                 written += self._write(outcomes)
                 outcomes, last_write = [], time.monotonic()
+            outcomes += self._classify_or_give_up(part)
         if written + len(outcomes) < waiting:
             return written + self._write(outcomes, give_rest_back=True)
         return written + self._write(outcomes, last=True)

@@ -249,6 +249,23 @@ def test_a_content_that_a_chunk_holds_under_several_names_is_classified_once(
     assert (run.classified, run.reused) == (2, 2)
 
 
+def test_the_last_images_and_the_end_of_their_chunk_are_one_transaction(catalog_engine: Engine, tmp_path: Path) -> None:
+    """A worker that dies leaves no chunk of which nothing is to be done to its lease, whenever it dies."""
+    _, chunk_id = one_chunk(catalog_engine, draw_folder(tmp_path / "photos", 3))
+    for attempts in (2, MAX_ATTEMPTS - 1):  # alone, and the first one given up
+        forget_outcomes(catalog_engine, chunk_id, attempts)
+        left: list[tuple[int, str]] = []
+
+        def look(left: list[tuple[int, str]] = left) -> None:
+            waiting = sum(image.chunk_id is not None for image in images(catalog_engine).values())
+            left.append((waiting, load(catalog_engine, Chunk, chunk_id).state))
+
+        assert classify(catalog_engine, chunk_id, progress=look) == 3
+        assert dict(left) == {3: "leased", 2: "leased", 1: "leased", 0: "done"}
+        assert left[-1] == (0, "done")
+        assert (0, "leased") not in left
+
+
 def test_the_two_models_used_last_are_kept(sqlite_url: str, tmp_path: Path) -> None:
     from catalog.database import open_engine
 

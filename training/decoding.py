@@ -85,9 +85,10 @@ class CostlyPhotoError(Exception):
 
 
 def decode_photo(data: bytes, *, working_px: int, max_pixels: int, only_light: bool = False) -> Pixels:
-    """A photo as uint8 (rows, columns, 3), upright, over white, its longest side at least `working_px`.
+    """A photo as uint8 (rows, columns, 3), upright, over white, its shorter side at least two thirds of `working_px`.
 
-    Larger photos come reduced to between one and two times `working_px`; smaller ones come as they are.
+    Larger photos come reduced until that, or the longer side, is below twice as much; smaller ones come as they are.
+    The same photo comes at the same scale in every format.
     A whole photo or an ImageError, never half a picture. Animations and multi-page files give their first frame.
 
     Args:
@@ -100,12 +101,14 @@ def decode_photo(data: bytes, *, working_px: int, max_pixels: int, only_light: b
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns over odd metadata of photos that are fine
-            # draft() keeps both sides above its argument, ours is about the longest: most photos are 3:4 or 2:3.
-            photo.draft("RGB", (working_px * 2 // 3, working_px * 2 // 3))
+            power, factor = _choose_factors(photo.size, working_px)
+            # Only JPEG's decoder reduces; to the power that we ask for, as it takes the largest that leaves this much.
+            least = photo.width // power, photo.height // power
+            drafted = power > 1 and photo.draft("RGB", least) is not None
             with _silent_libtiff() if name == "TIFF" else nullcontext():
                 photo.load()
             turn = _find_turn(photo)
-            flat = _reduce_scale(photo, working_px)
+            flat = _reduce_scale(photo, factor if drafted else power * factor)
     except _DAMAGE as error:
         raise _explain_failure(error, data, name, opened=True) from None
     return np.asarray(flat if turn is None else flat.transpose(turn))
@@ -172,14 +175,22 @@ def _is_costly(photo: Image.Image, data: bytes) -> bool:
     return photo.width * photo.height > most or len(data) > LIGHT_BYTES
 
 
-def _reduce_scale(photo: Image.Image, working_px: int, *, band_pixels: int = BAND_PIXELS) -> Image.Image:
-    """The photo in plain colours and at the scale, a band of rows after the other.
+def _choose_factors(size: tuple[int, int], working_px: int) -> tuple[int, int]:
+    """By what both sides are to be divided: by a power of two, which JPEG's decoder can, and then by a whole number.
+
+    The first keeps the shorter side above two thirds of `working_px`: most photos are 3:4 or 2:3.
+    """
+    power = next(power for power in (8, 4, 2, 1) if min(size) // power >= working_px * 2 // 3 or power == 1)
+    return power, max(1, -(-max(size) // power) // working_px)
+
+
+def _reduce_scale(photo: Image.Image, factor: int, *, band_pixels: int = BAND_PIXELS) -> Image.Image:
+    """The photo in plain colours, both sides divided by `factor`, a band of rows after the other.
 
     In one piece the colours of a photo with transparency or of 16 bits took 20 to 28 bytes a pixel beside its own.
     """
-    factor = max(photo.size) // working_px
     white = _white_of(photo, band_pixels)
-    if factor <= 1:
+    if factor == 1:
         return _flatten_colours(photo, white)
     if _is_plain(photo):
         return photo.reduce(factor)

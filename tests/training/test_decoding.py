@@ -2,6 +2,7 @@ import os
 import struct
 import zlib
 from contextlib import nullcontext
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -52,6 +53,18 @@ def test_large_photos_come_reduced_and_small_ones_as_they_are() -> None:
         large = decode(encode(draw_item(1500, 2000), name))
         assert 56 <= max(large.shape) <= 4 * 56
     assert decode(encode(draw_item(30, 40), "PNG")).shape == (40, 30, 3)
+
+
+@pytest.mark.parametrize(
+    "size", [(400, 533), (533, 400), (400, 400), (400, 711), (301, 403), (90, 97), (1999, 74), (2048, 3000)]
+)
+def test_a_photo_has_one_scale_in_every_format(size: tuple[int, int]) -> None:
+    """JPEG's decoder reduces by itself, by powers of two alone; all others are reduced to the same."""
+    photo = encode(draw_item(*size), "JPEG")
+    whole = decode(encode(Image.open(BytesIO(photo)), "PNG"))
+    reduced = decode(photo)
+    assert reduced.shape == whole.shape
+    assert measure_difference(reduced, whole) < 1.5
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -105,7 +118,7 @@ def test_bands_of_rows_give_what_the_photo_gives_in_one_piece(mode: str, size: t
     grays = np.random.default_rng(0).integers(0, 256, (size[1], size[0]), dtype=np.uint8)
     photo = Image.fromarray(grays)
     photo = Image.fromarray(grays.astype(np.uint16) * 257) if mode == "I;16" else photo.convert(mode)
-    whole, in_bands = (_reduce_scale(photo, 28, band_pixels=pixels) for pixels in (10**9, 500))
+    whole, in_bands = (_reduce_scale(photo, max(size) // 28, band_pixels=pixels) for pixels in (10**9, 500))
     assert whole.size == in_bands.size
     assert whole.tobytes() == in_bands.tobytes()
 

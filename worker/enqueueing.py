@@ -22,10 +22,13 @@ from worker.errors import UsageError
 from worker.folders import Skips
 from worker.models import ensure_current_model
 from worker.names import text_of_path
-from worker.places import Place, batched, images_of, resolve_places, survey
+from worker.places import Place, batched, images_of, read_ahead, resolve_places, survey
 from worker.vanishing import Walked, judge_vanished, mark_vanished
 
 BATCH = 2048  # rows in a transaction: well over the fixed cost of a commit, and SQLite's lock is free after .1 s
+FIRST_BATCH = (
+    256  # a chunk: workers that have nothing to do begin with it, not after all of 2,000 photos are registered
+)
 
 
 @dataclass(frozen=True)
@@ -186,7 +189,7 @@ class Walk:
         for place, source_id in self.places:
             before = len(self.skips.unread)
             try:
-                for files in batched(images_of(place, self.skips), BATCH):
+                for files in batched(images_of(place, self.skips), BATCH, first=FIRST_BATCH):
                     yield source_id, files
             except UsageError as error:
                 if not self.question.is_retag:
@@ -209,7 +212,7 @@ def _register_all(
 ) -> BatchCounts:
     """Register every image of the places, a transaction a batch; the sums."""
     sums = BatchCounts()
-    for source_id, files in walk.batches():
+    for source_id, files in read_ahead(walk.batches()):
         with writing(walk.engine) as session:
             sums += register_images(
                 session,

@@ -7,6 +7,7 @@ knows belongs to that source, so that no photo is registered twice.
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -149,12 +150,9 @@ def images_of(place: Place, skips: Skips, *, look: bool = True) -> Iterator[Imag
         yield from _images_of_manifest(place, skips, look=look)
         return
     rule = parse_sku_rule(place.pattern)
-    for path in _paths_of(place, skips):
-        key = key_of(path, place.root)
+    for path, key in _keys_of(place, skips):
         sku = rule.sku_of(key)
-        if len(key) > MOST_KEY_CHARACTERS and len(key.encode()) > MOST_KEY_BYTES:
-            skips.add(f"path of more than {MOST_KEY_BYTES} bytes", key)
-        elif sku:
+        if sku:
             yield ImageFile(key, sku, *(size_and_time(path) if look else NOT_LOOKED_AT))
         else:
             skips.add("no SKU by the pattern in its name", key)
@@ -178,11 +176,15 @@ def _images_of_manifest(place: Place, skips: Skips, *, look: bool) -> Iterator[I
                 skips.add("listed twice", f"{place.manifest} line {row.line}")
 
 
-def _paths_of(place: Place, skips: Skips) -> Iterator[str]:
-    if place.is_file:
-        yield os.path.join(place.root, place.part)
-    else:
-        yield from walk_images(place.root, place.part, skips)
+def _keys_of(place: Place, skips: Skips) -> Iterator[tuple[str, str]]:
+    """Path and key of each image of a folder, or of the one image."""
+    only = os.path.join(place.root, place.part)
+    for path in (only,) if place.is_file else walk_images(place.root, place.part, skips):
+        key = key_of(path, place.root)
+        if len(key) > MOST_KEY_CHARACTERS and len(key.encode()) > MOST_KEY_BYTES:
+            skips.add(f"path of more than {MOST_KEY_BYTES} bytes", key)
+        else:
+            yield path, key
 
 
 def survey(places: Sequence[Place]) -> int:
@@ -197,25 +199,44 @@ def survey(places: Sequence[Place]) -> int:
 
 def _survey(place: Place, seen: "_Seen") -> int:
     skips = Skips()
-    root = text_of_path(place.root).rstrip("/")
-    count = 0
-    for keys in batched((file.key for file in images_of(place, skips, look=False)), BATCH):
-        count += len(keys)
-        if not place.manifest and place.pattern is None:
-            clash = seen.first_clash([(stem_of(key), f"{root}/{key.rpartition('/')[0]}".rstrip("/")) for key in keys])
-            if clash is not None:
-                raise UsageError(_repeated_stem(*clash))
+    if place.manifest or place.pattern is not None:
+        count = sum(1 for _ in images_of(place, skips, look=False))
+    else:
+        count = _survey_stems(place, skips, seen)
     if not count:
         raise UsageError(f"{place.shown}: no image found"
                          + "".join(f"; {line}" for line in skips.lines()[:3]))  # fmt: skip
     return count
 
 
-def batched(items: Iterable[_Item], most: int) -> Iterator[list[_Item]]:
-    """Lists of at most so many, as Python 3.12's own `itertools.batched`."""
+def _survey_stems(place: Place, skips: Skips, seen: "_Seen") -> int:
+    """How many images there are where a file's stem is its SKU, so that no two folders may have the same."""
+    root = text_of_path(place.root).rstrip("/")
+    count = 0
+    for keys in batched((key for _, key in _keys_of(place, skips)), BATCH):
+        count += len(keys)
+        clash = seen.first_clash([(stem_of(key), f"{root}/{key.rpartition('/')[0]}".rstrip("/")) for key in keys])
+        if clash is not None:
+            raise UsageError(_repeated_stem(*clash))
+    return count
+
+
+def batched(items: Iterable[_Item], most: int, *, first: int | None = None) -> Iterator[list[_Item]]:
+    """Lists of at most so many, as Python 3.12's own `itertools.batched`; from `first` on each is twice the last."""
     iterator = iter(items)
-    while batch := list(islice(iterator, most)):
+    size = min(first or most, most)
+    while batch := list(islice(iterator, size)):
         yield batch
+        size = min(2 * size, most)
+
+
+def read_ahead(items: Iterator[_Item]) -> Iterator[_Item]:
+    """The same, each made by a thread while the caller is busy with the one before."""
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(next, items, None)
+        while (item := following.result()) is not None:
+            following = thread.submit(next, items, None)
+            yield item
 
 
 def _repeated_stem(stem: str, folder: str, other: str) -> str:
@@ -229,7 +250,8 @@ class _Seen:
     """What was seen first for each of any number of names: a temporary table on disk, so that memory stays flat."""
 
     def __init__(self) -> None:
-        self._table = sqlite3.connect("")  # a private file, gone when closed; its page cache is bounded
+        # A private file, gone when closed; its page cache is bounded. Another thread may close it than has filled it.
+        self._table = sqlite3.connect("", check_same_thread=False)
         self._table.execute("CREATE TABLE seen (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
 
     def first_of(self, name: str, value: str) -> str | None:

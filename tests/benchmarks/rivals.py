@@ -84,7 +84,9 @@ def measure_ray(folder: Path) -> Cost:
     ray.init(num_cpus=usable_cores(), log_to_driver=False)
     started_s = now()
     photos = ray.data.read_images(str(folder), size=(spec.height, spec.width), mode="RGB")
-    photos.map_batches(Tagger, concurrency=usable_cores(), batch_size=32).materialize()
+    # Half a core for each net, or none would be left for reading, and they would wait for it for ever.
+    actors = ray.data.ActorPoolStrategy(size=usable_cores())
+    photos.map_batches(Tagger, compute=actors, num_cpus=0.5, batch_size=32).materialize()
     seconds = now() - started_s
     ray.shutdown()
     shutil.rmtree(Path(tempfile.gettempdir()) / "ray", ignore_errors=True)

@@ -19,7 +19,7 @@ def test_an_item_on_white_fills_the_frame_on_black() -> None:
 
     assert pixels.shape == (28, 28, 1)
     assert pixels.dtype == np.uint8
-    rows = np.flatnonzero(pixels[..., 0].max(axis=1) > 50)
+    rows = np.flatnonzero(pixels[..., 0].max(axis=1) > 10)
     assert (rows[0], rows[-1]) == (0, 27)  # trimmed to the item, whose longest edge is the height
     columns = np.flatnonzero(pixels[..., 0].max(axis=0) > 50)
     assert abs(columns[0] - (27 - columns[-1])) <= 2  # and centred

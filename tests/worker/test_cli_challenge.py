@@ -2,6 +2,9 @@
 
 import csv
 import json
+import shutil
+import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,30 +22,41 @@ from worker.teaching import is_held_out
 PRODUCTS = 100  # of each kind; a fifth of all is 60
 
 
-@pytest.fixture
-def shop(command_line: CommandLine, tmp_path: Path) -> CommandLine:
-    """A catalog whose current model guesses, and people have said what every product is but for a few."""
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with photos, bundles, and the home of a catalog whose current model guesses; people have said what every
+    product is but for a few.
+    """
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "photos").mkdir()
     for kind in KINDS:
         for number in range(PRODUCTS):
-            (tmp_path / "photos").mkdir(exist_ok=True)
-            draw_photo(kind, number).save(tmp_path / "photos" / f"{kind}{number:03d}.png")
-    write_bundle(make_guesser("guesser"), tmp_path / "guesser")
-    write_start(tmp_path / "start")
+            draw_photo(kind, number).save(folder / "photos" / f"{kind}{number:03d}.png")
+    write_bundle(make_guesser("guesser"), folder / "guesser")
+    write_start(folder / "start")
     rows = [f"{kind}{number:03d},{kind}" for kind in KINDS for number in range(PRODUCTS - 2)]
-    (tmp_path / "words.csv").write_text("\n".join(["sku,label", *rows]))
-    for words in (
-        ("db", "upgrade"), ("models", "import", tmp_path / "guesser"), ("models", "promote", "guesser"),
-        ("tag", tmp_path / "photos"), ("correct", "--csv", tmp_path / "words.csv", "--by", "anna"),
-    ):  # fmt: skip
-        done = command_line.run(*words)
-        assert done.returncode == 0, done.stderr
+    (folder / "words.csv").write_text("\n".join(["sku,label", *rows]))
+    with tempfile.TemporaryDirectory(prefix="ht-") as temporary:
+        line = CommandLine(folder / "home", Path(temporary))
+        for words in (
+            ("db", "upgrade"), ("models", "import", folder / "guesser"), ("models", "promote", "guesser"),
+            ("tag", folder / "photos"), ("correct", "--csv", folder / "words.csv", "--by", "anna"),
+        ):  # fmt: skip
+            done = line.run(*words)
+            assert done.returncode == 0, done.stderr
+        yield folder
+
+
+@pytest.fixture
+def shop(command_line: CommandLine, filled: Path) -> CommandLine:
+    """A catalog of the test's own with all of that in it."""
+    shutil.copytree(filled / "home", command_line.home)
     return command_line
 
 
-def fit(line: CommandLine, folder: Path, name: str, *options: str, epochs: int = EPOCHS) -> tuple[int, str, str]:
+def fit(line: CommandLine, out: Path, start: Path, *options: str, epochs: int = EPOCHS) -> tuple[int, str, str]:
     with line.running(
-        "train", "fit", "--from-catalog", "--out", folder / name, "--from", folder / "start", "--epochs", str(epochs),
-        *options,
+        "train", "fit", "--from-catalog", "--out", out, "--from", start, "--epochs", str(epochs), *options,
     ) as process:  # fmt: skip
         stdout, stderr = process.communicate()
         return process.returncode, stdout, stderr
@@ -58,8 +72,10 @@ def current_model(line: CommandLine) -> str:
     return str(name)
 
 
-def test_corrections_become_a_challenger_that_is_measured_and_promoted(shop: CommandLine, tmp_path: Path) -> None:
-    code, stdout, stderr = fit(shop, tmp_path, "ours", "--json")
+def test_corrections_become_a_challenger_that_is_measured_and_promoted(
+    shop: CommandLine, filled: Path, tmp_path: Path
+) -> None:
+    code, stdout, stderr = fit(shop, tmp_path / "ours", filled / "start", "--json")
     assert code == 0, stderr
     said = json.loads(stdout)
     learnt, held_out = read(Path(said["labels"])), read(Path(said["held_out"]))
@@ -97,7 +113,7 @@ def test_corrections_become_a_challenger_that_is_measured_and_promoted(shop: Com
     assert current_model(shop) == "ours"
     assert shop.ask("SELECT promoted_by FROM promotion ORDER BY id DESC LIMIT 1") == [("anna",)]
     # The other way round it is worse: kept, with the reason, and that is no failure.
-    done = shop.run("models", "challenge", tmp_path / "guesser", "--promote")
+    done = shop.run("models", "challenge", filled / "guesser", "--promote")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("guesser is imported and not promoted: it is right by -")
     assert current_model(shop) == "ours"
@@ -111,7 +127,7 @@ def test_corrections_become_a_challenger_that_is_measured_and_promoted(shop: Com
 def test_a_scheduled_training_promotes_what_is_better_and_keeps_what_is_not(
     shop: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop.settings |= {"TRAINING": "0 5 * * 0", "TRAINING_MINUTES": "0.1", "TIME_ZONE": "UTC"}
+    shop.settings |= {"TRAINING": "0 5 * * 0", "TRAINING_MINUTES": "0.05", "TIME_ZONE": "UTC"}
     train_at(shop, datetime(2026, 1, 11, 5, 1, tzinfo=UTC), monkeypatch)
 
     (row,) = shop.rows("models", "trainings")
@@ -141,8 +157,8 @@ def train_at(line: CommandLine, moment: datetime, monkeypatch: pytest.MonkeyPatc
     engine.dispose()
 
 
-def test_resumed_it_learns_from_the_list_that_is_there(shop: CommandLine, tmp_path: Path) -> None:
-    code, _, stderr = fit(shop, tmp_path, "never", "--min-photos", "1000")
+def test_resumed_it_learns_from_the_list_that_is_there(shop: CommandLine, filled: Path, tmp_path: Path) -> None:
+    code, _, stderr = fit(shop, tmp_path / "never", filled / "start", "--min-photos", "1000")
     assert code == 2
     assert "at least two labels with 1000 photos are needed" in stderr
     assert not list(tmp_path.glob("never*"))
@@ -152,26 +168,26 @@ def test_resumed_it_learns_from_the_list_that_is_there(shop: CommandLine, tmp_pa
         rows.writerow(("image", "label", "parent", "sku"))
         for kind in KINDS:
             for number in range(20):
-                rows.writerow((tmp_path / "photos" / f"{kind}{number:03d}.png", kind, "", f"{kind}{number:03d}"))
-    code, stdout, stderr = fit(shop, tmp_path, "again", "--resume", "--json", epochs=1)
+                rows.writerow((filled / "photos" / f"{kind}{number:03d}.png", kind, "", f"{kind}{number:03d}"))
+    code, stdout, stderr = fit(shop, tmp_path / "again", filled / "start", "--resume", "--json", epochs=1)
     assert code == 0, stderr
     assert f"{tmp_path}/again.labels.csv: learnt from as it is" in stderr
     assert sum(json.loads(stdout)["images"].values()) == 60
     assert not (tmp_path / "again.held-out.csv").exists()
 
 
-def test_without_words_or_without_a_catalog_it_is_one_line(command_line: CommandLine, tmp_path: Path) -> None:
-    write_start(tmp_path / "start")
-    write_bundle(make_guesser("guesser"), tmp_path / "guesser")
+def test_without_words_or_without_a_catalog_it_is_one_line(
+    command_line: CommandLine, filled: Path, tmp_path: Path
+) -> None:
     for words in ((), ("--imported",)):
-        code, stdout, stderr = fit(command_line, tmp_path, "never", *words)
+        code, stdout, stderr = fit(command_line, tmp_path / "never", filled / "start", *words)
         assert (code, stdout) == (2, "")
         assert "no catalog in " in stderr
     assert command_line.run("db", "upgrade").returncode == 0
-    code, stdout, stderr = fit(command_line, tmp_path, "never")
+    code, stdout, stderr = fit(command_line, tmp_path / "never", filled / "start")
     assert (code, stdout) == (2, "")
     assert stderr.splitlines()[-1].startswith("hangtag: nobody corrected or confirmed a product")
     assert not list(tmp_path.glob("never*"))
-    done = command_line.run("models", "challenge", tmp_path / "guesser")
+    done = command_line.run("models", "challenge", filled / "guesser")
     assert (done.returncode, done.stdout) == (2, "")
     assert "the catalog has no current model to challenge" in done.stderr

@@ -11,9 +11,10 @@ demo: .venv/runtime-installed
 	@# Exit code 1 means "done, with failures": samples/ holds one truncated photo on purpose.
 	@HANGTAG_HOME=.demo $(BIN)/hangtag tag samples || [ $$? -eq 1 ]
 
-# A process of tests for each core, and for each its own servers; the tests of a file share what it sets up.
+# A process of tests for each core, and for each its own servers; the tests of a file share what it sets up. Files of
+# few tests, which are the long ones, would come last, and one process would wait for the other.
 test: .venv/everything-installed check
-	$(BIN)/pytest --numprocesses=logical --dist=loadfile --durations=15
+	$(BIN)/pytest --numprocesses=logical --dist=loadfile --no-loadscope-reorder --durations=15
 
 check: .venv/everything-installed
 	$(BIN)/ruff check .

@@ -101,9 +101,9 @@ def answers() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def test_a_worker_says_what_the_plain_way_says(answers: tuple[NDArray[np.float64], NDArray[np.float64]]) -> None:
-    """Over 3,000 such photos 99.8 % had the same label; over 2,860 taken at home 99.0 %, where a fifth of the others were
-    ties of the int8 net, and 96.4 % a confidence within .05. Over the benchmarks' patterned shapes, which show nothing
-    that it knows, 96.5 %; two thirds of the others are int8's.
+    """Over 3,000 such photos 99.8 % had the same label; over 2,860 taken at home 99.0 %, where a fifth of the others
+    were ties of the int8 net, and 96.4 % a confidence within .05. Over the benchmarks' patterned shapes, which show
+    nothing that it knows, 96.5 %; two thirds of the others are int8's.
     """
     ours, plain = answers
     assert np.mean(ours.argmax(axis=1) == plain.argmax(axis=1)) >= 0.995

@@ -143,8 +143,10 @@ def test_what_may_take_long_is_told_by_its_header(
         decode_photo(data, working_px=56, max_pixels=10**9, only_light=True)
 
 
-def test_a_photo_of_very_many_scans_may_take_long() -> None:
+@pytest.mark.parametrize("comment", [b"", b"\xff\xfe\0\3."], ids=["at even places", "at odd ones"])
+def test_a_photo_of_very_many_scans_may_take_long(comment: bytes) -> None:
     data = encode(Image.new("L", (200, 200)), "JPEG", progressive=True)
+    data = data[:2] + comment + data[2:]
     scan = data[data.rindex(b"\xff\xda") : -2]
     decode_photo(data, working_px=56, max_pixels=10**9, only_light=True)
     with pytest.raises(CostlyPhotoError):

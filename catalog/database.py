@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from catalog.errors import CatalogError
+from catalog.errors import CatalogError, first_line
 
 BUSY_TIMEOUT_S = 60  # a nightly derivation may hold SQLite's one write lock for some seconds
 WAL_RETRY_S = 0.01  # the switch takes a millisecond
@@ -142,7 +142,7 @@ def clear_errors(engine: Engine) -> Iterator[None]:
             trouble = "cannot be reached"
         else:
             raise
-        reason = str(error.orig).strip().splitlines()[0]
+        reason = first_line(error.orig or error)
         raise DatabaseUnreachableError(f"the catalog at {describe(engine)} {trouble}: {reason}") from error
 
 
@@ -159,8 +159,9 @@ def is_unreachable(error: DBAPIError) -> bool:
 
 # By PostgreSQL's classes of SQLSTATE (appendix A of its manual): connection, resources (a full disk, memory, too many
 # connections), an operator's intervention, system errors; a transaction of others that went first; a server that only
-# reads, as a standby does until it is promoted; and a transaction that asked nothing for too long.
-UNABLE_STATES = ("08", "53", "57", "58", "40", "25006", "25P03")
+# reads, as a standby does until it is promoted; a transaction that asked nothing for too long, or took too long; and a
+# lock that was not to be had within the server's or the role's `lock_timeout`.
+UNABLE_STATES = ("08", "53", "57", "58", "40", "25006", "25P03", "25P04", "55P03")
 UNABLE_CODES = {
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
     sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL,

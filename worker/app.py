@@ -18,7 +18,7 @@ from celery.worker import state
 from sqlalchemy.exc import SQLAlchemyError
 
 from catalog.database import DatabaseUnreachableError, current_time, writing
-from catalog.errors import CatalogError
+from catalog.errors import CatalogError, first_line
 from catalog.refusals import add_refusals
 from catalog.workers import note_alive, note_stopped
 from worker.dispatching import BrokerUnreachableError, dispatch
@@ -96,7 +96,7 @@ class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
             with writing(self._engine) as session:
                 note_stopped(session, self._name)
         except (CatalogError, SQLAlchemyError) as error:
-            log.warning("cannot say goodbye: %s", str(error).splitlines()[0])
+            log.warning("cannot say goodbye: %s", first_line(error))
 
     def _tick_in_loop(self) -> None:
         """Tick; raise what makes Celery connect anew where messages wait and none is taken."""
@@ -121,7 +121,7 @@ class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
             if isinstance(error, DatabaseUnreachableError):
                 self._release_from_s = time.monotonic() + LONGEST_PAUSE_S + TICK_S
             # The database or Redis is away, or locked: the next tick tries again, and children wait by themselves.
-            log.warning("cannot dispatch: %s", str(error).splitlines()[0])
+            log.warning("cannot dispatch: %s", first_line(error))
 
     def _beat(self) -> None:
         """Say that this worker lives, and what it refused; what is said of refusals holds up no work."""
@@ -132,7 +132,7 @@ class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
                 add_refusals(session, REFUSALS, now=current_time(session))
             REFUSALS.clear()
         except SQLAlchemyError as error:  # an older role may not write them
-            log.warning("cannot count refused messages: %s", str(error).splitlines()[0])
+            log.warning("cannot count refused messages: %s", first_line(error))
 
 
 def run_worker(settings: Settings, *, broker_url: str, name: str, processes: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from catalog.errors import CatalogError
+from catalog.errors import CatalogError, first_line
 from catalog.output import visible
 from training.errors import TrainingError
 from worker.errors import INTERRUPTED, WRONG_USAGE, UsageError
@@ -110,5 +110,5 @@ def main() -> None:
         reason = getattr(error, "orig", None)
         if reason is None:
             raise
-        click.echo(visible(f"hangtag: the database refused: {str(reason).splitlines()[0]}"), err=True)
+        click.echo(visible(f"hangtag: the database refused: {first_line(reason)}"), err=True)
         sys.exit(WRONG_USAGE)

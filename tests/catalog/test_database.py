@@ -87,6 +87,7 @@ SORT = "SELECT repeat('x', 99) FROM generate_series(1, 9999) ORDER BY 1"
         ("SET LOCAL temp_file_limit = '64kB'", "SET LOCAL work_mem = '64kB'", SORT),
         ("SET TRANSACTION READ ONLY", "CREATE TABLE none (x int)"),
         ("SELECT pg_terminate_backend(pg_backend_pid())",),
+        ("SET LOCAL transaction_timeout = '20ms'", "SELECT pg_sleep(1)"),
     ],
 )
 def test_a_server_that_lacks_room_or_only_reads_or_goes_away_cannot_work_now(
@@ -97,6 +98,16 @@ def test_a_server_that_lacks_room_or_only_reads_or_goes_away_cannot_work_now(
         tell(engine, *trouble)
     with reading(engine) as session:
         assert session.scalar(text("SELECT 1")) == 1
+    engine.dispose()
+
+
+def test_a_lock_that_is_not_to_be_had_in_time_cannot_be_had_now(postgres_url: str) -> None:
+    engine = open_engine(postgres_url)
+    with reading(engine) as holder:
+        holder.execute(text("LOCK TABLE product"))
+        with pytest.raises(DatabaseUnreachableError, match=r"cannot work now: .*lock timeout"):
+            tell(engine, "SET LOCAL lock_timeout = '20ms'", "DELETE FROM product")
+    tell(engine, "SET LOCAL lock_timeout = '20ms'", "DELETE FROM product")
     engine.dispose()
 
 

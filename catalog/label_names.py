@@ -3,7 +3,7 @@
 Read-only. `Label.shown` says the same to a query; the categories are set by `catalog.taxonomy`.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -21,13 +21,20 @@ class LabelNames:
 
     by_category: Mapping[str, tuple[int, ...]]  # what is shown -> the labels that are, parents first
     by_label: Mapping[str, int]  # the model's own name -> the label
+    by_folded: Mapping[
+        str, tuple[int, ...]
+    ]  # what is shown, without its case, where one name alone is so -> the labels
     calls: Mapping[int, str]
     fold: Callable[[str], str]
 
     def find(self, name: str) -> tuple[int, ...]:
-        """The ids of the labels that are shown so; where none is, of the label of this name; none at all."""
+        """The ids of the labels that are shown so; where none is, of the label of this name; else of those that are
+        shown so but for upper and lower case, if one name alone is; none at all.
+        """
         key = self.fold(name)
-        return self.by_category.get(key) or ((self.by_label[key],) if key in self.by_label else ())
+        if key in self.by_category:
+            return self.by_category[key]
+        return (self.by_label[key],) if key in self.by_label else self.by_folded.get(name.casefold(), ())
 
     def call(self, label_id: int) -> str:
         """What the label is shown as, or its own name where the shop has no category for it."""
@@ -47,9 +54,11 @@ def load_label_names(session: Session, *, fold: Callable[[str], str] = str, hold
     for row in sorted(rows, key=lambda row: (row.parent_id is not None, row.id)):
         if shown[row.id]:
             by_category[fold(shown[row.id])].append(row.id)
+    alike = Counter(name.casefold() for name in by_category)
     return LabelNames(
         {name: tuple(ids) for name, ids in by_category.items()},
         {fold(row.name): row.id for row in rows},
+        {name.casefold(): tuple(ids) for name, ids in by_category.items() if alike[name.casefold()] == 1},
         {row.id: shown[row.id] or row.name for row in rows},
         fold,
     )

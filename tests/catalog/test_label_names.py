@@ -36,6 +36,15 @@ def test_a_labels_own_name_finds_it_where_nothing_else_is_called_so(named: Shop)
     assert found(named, "Coat") == ["Shirt"]
 
 
+def test_case_makes_no_difference_where_one_name_alone_is_meant(named: Shop) -> None:
+    assert found(named, "tops > ALL") == ["Shirt", "Coat"]
+    assert [found(named, name) for name in ("BOOTS", "tops", "OTHER", "hat", "boot")] == [
+        ["Shoes", "Boot"], ["Tops"], ["other"], [], [],
+    ]  # fmt: skip
+    name_labels(named, {"Shirt": "Coats", "Coat": "coats"})
+    assert [found(named, name) for name in ("Coats", "coats", "COATS")] == [["Shirt"], ["Coat"], []]
+
+
 def test_the_names_that_are_listed_are_those_that_are_shown(named: Shop) -> None:
     with reading(named.engine) as session:
         names = load_label_names(session)

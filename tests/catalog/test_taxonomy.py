@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, text, true
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, aliased
 
-from catalog.database import reading, writing
+from catalog.database import DatabaseUnreachableError, reading, writing
 from catalog.label_names import disagree, load_label_names
 from catalog.models import Label, Prediction, TagEvent
 from catalog.people import correct_tag
@@ -272,7 +271,7 @@ def test_a_new_taxonomy_waits_for_imports_under_way_and_these_not_for_each_other
         load_label_names(session, hold=True)
         with impatient(postgres_shop) as another:
             load_label_names(another, hold=True)
-        with pytest.raises(DBAPIError, match="lock timeout"), impatient(postgres_shop) as loading:
+        with pytest.raises(DatabaseUnreachableError, match="lock timeout"), impatient(postgres_shop) as loading:
             set_categories(loading, {1: "All tops"})
     with impatient(postgres_shop) as loading:
         set_categories(loading, {1: "All tops"})

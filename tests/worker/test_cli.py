@@ -69,7 +69,9 @@ def test_the_help_lists_every_command(command_line: CommandLine) -> None:
 def test_a_command_that_is_none_is_wrong_usage(command_line: CommandLine) -> None:
     done = command_line.run("tagg")
     assert done.returncode == 2
-    assert "No such command 'tagg'" in done.stderr
+    assert "No such command 'tagg'." in done.stderr
+    assert "Did you mean" in done.stderr
+    assert "'tag'" in done.stderr
 
 
 def dump(line: CommandLine) -> list[object]:

@@ -20,10 +20,8 @@ class LabelNames:
     """The names that hold now. `fold` is what a name is compared by, as `str.casefold`."""
 
     by_category: Mapping[str, tuple[int, ...]]  # what is shown -> the labels that are, parents first
+    by_folded: Mapping[str, tuple[int, ...]]  # the same, without its case, where one name alone is so
     by_label: Mapping[str, int]  # the model's own name -> the label
-    by_folded: Mapping[
-        str, tuple[int, ...]
-    ]  # what is shown, without its case, where one name alone is so -> the labels
     calls: Mapping[int, str]
     fold: Callable[[str], str]
 
@@ -57,8 +55,8 @@ def load_label_names(session: Session, *, fold: Callable[[str], str] = str, hold
     alike = Counter(name.casefold() for name in by_category)
     return LabelNames(
         {name: tuple(ids) for name, ids in by_category.items()},
-        {fold(row.name): row.id for row in rows},
         {name.casefold(): tuple(ids) for name, ids in by_category.items() if alike[name.casefold()] == 1},
+        {fold(row.name): row.id for row in rows},
         {row.id: shown[row.id] or row.name for row in rows},
         fold,
     )

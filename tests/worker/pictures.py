@@ -1,5 +1,7 @@
 """Simple product pictures for tests: drawn with Pillow, each of another content."""
 
+import struct
+import zlib
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -46,6 +48,14 @@ def _slow_png() -> bytes:
     file = BytesIO()
     picture.save(file, "PNG", compress_level=1)
     return file.getvalue()
+
+
+def claim_size(path: Path, *, side: int) -> Path:
+    """Have the header of a PNG say that it has so many rows and columns (ISO/IEC 15948, 11.2.2)."""
+    data = path.read_bytes()
+    header = data[12:16] + struct.pack(">II", side, side) + data[24:29]
+    path.write_bytes(data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:])
+    return path
 
 
 def truncate(path: Path) -> Path:

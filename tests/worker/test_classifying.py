@@ -12,7 +12,7 @@ from sqlalchemy import Engine, delete, func, select, update
 from catalog.database import Clock, current_time, reading, writing
 from catalog.leases import MAX_ATTEMPTS, claim_chunk
 from catalog.models import Chunk, Image, ModelArtifact, ModelVersion, Prediction
-from tests.worker.pictures import draw_folder, draw_picture, truncate
+from tests.worker.pictures import claim_size, draw_folder, draw_picture, truncate
 from tests.worker.service import (
     LIMITS,
     MODELS,
@@ -129,9 +129,9 @@ def test_an_attempt_after_a_death_decodes_photos_in_a_child(
 
 def test_a_photo_that_its_limits_kill_costs_itself(catalog_engine: Engine, tmp_path: Path) -> None:
     draw_folder(tmp_path / "photos", 3)
-    # 324 MB decoded: far more than the heap of this process may have free from other tests.
-    draw_picture(tmp_path / "photos" / "huge.png", size=(9000, 9000))
-    limits = Limits(max_pixels=100_000_000, max_file_bytes=100_000_000, cpu_s=20, memory_bytes=20_000_000)
+    # 676 MB decoded: 324 MB were once free in the heap of this process, from other tests, and no limit was reached.
+    claim_size(draw_picture(tmp_path / "photos" / "huge.png"), side=13_000)
+    limits = Limits(max_pixels=200_000_000, max_file_bytes=100_000_000, cpu_s=20, memory_bytes=20_000_000)
     _, chunk_id = one_chunk(catalog_engine, tmp_path / "photos")
     assert classify(catalog_engine, chunk_id, limits=limits) == 4
     codes = {key: image.failure_code for key, image in images(catalog_engine).items()}

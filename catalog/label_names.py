@@ -3,8 +3,8 @@
 Read-only. `Label.shown` says the same to a query; the categories are set by `catalog.taxonomy`.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, select
@@ -17,22 +17,19 @@ LabelAlias = type[Label]
 
 @dataclass(frozen=True, slots=True)
 class LabelNames:
-    """The names that hold now. `fold` is what a name is compared by, as `str.casefold`."""
+    """The names that hold now."""
 
     by_category: Mapping[str, tuple[int, ...]]  # what is shown -> the labels that are, parents first
-    by_folded: Mapping[str, tuple[int, ...]]  # the same, without its case, where one name alone is so
-    by_label: Mapping[str, int]  # the model's own name -> the label
+    by_label: Mapping[str, tuple[int, ...]]  # the model's own name -> the one label of it
     calls: Mapping[int, str]
-    fold: Callable[[str], str]
 
     def find(self, name: str) -> tuple[int, ...]:
-        """The ids of the labels that are shown so; where none is, of the label of this name; else of those that are
-        shown so but for upper and lower case, if one name alone is; none at all.
+        """The ids of the labels that are shown so; where none is, of the label of this name; none at all.
+
+        Upper and lower case make no difference, but where several names differ in nothing else: then it is the one
+        that is spelled so, or none.
         """
-        key = self.fold(name)
-        if key in self.by_category:
-            return self.by_category[key]
-        return (self.by_label[key],) if key in self.by_label else self.by_folded.get(name.casefold(), ())
+        return _find_name(self.by_category, name) or _find_name(self.by_label, name)
 
     def call(self, label_id: int) -> str:
         """What the label is shown as, or its own name where the shop has no category for it."""
@@ -43,7 +40,15 @@ class LabelNames:
         return sorted(self.by_category)
 
 
-def load_label_names(session: Session, *, fold: Callable[[str], str] = str, hold: bool = False) -> LabelNames:
+def _find_name(ids: Mapping[str, tuple[int, ...]], name: str) -> tuple[int, ...]:
+    if name in ids:
+        return ids[name]
+    folded = name.casefold()
+    alike = [known for known in ids if known.casefold() == folded]
+    return ids[alike[0]] if len(alike) == 1 else ()
+
+
+def load_label_names(session: Session, *, hold: bool = False) -> LabelNames:
     """The names of every label; `hold`: they stay what they are until the transaction ends."""
     query = select(Label.id, Label.name, Label.category, Label.parent_id).order_by(Label.id)
     rows = session.execute(query.with_for_update(read=True) if hold else query).all()
@@ -51,14 +56,11 @@ def load_label_names(session: Session, *, fold: Callable[[str], str] = str, hold
     by_category: dict[str, list[int]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: (row.parent_id is not None, row.id)):
         if shown[row.id]:
-            by_category[fold(shown[row.id])].append(row.id)
-    alike = Counter(name.casefold() for name in by_category)
+            by_category[shown[row.id]].append(row.id)
     return LabelNames(
         {name: tuple(ids) for name, ids in by_category.items()},
-        {name.casefold(): tuple(ids) for name, ids in by_category.items() if alike[name.casefold()] == 1},
-        {fold(row.name): row.id for row in rows},
+        {row.name: (row.id,) for row in rows},
         {row.id: shown[row.id] or row.name for row in rows},
-        fold,
     )
 
 

@@ -313,7 +313,7 @@ def import_categories(session: Session, categories: Mapping[int, str]) -> None:
     categories = {id_: category for id_, category in categories.items() if stored.get(id_) != category}
     if not categories:
         return
-    names = load_label_names(session, fold=str.casefold, hold=True)  # else a taxonomy set now would miss these rows
+    names = load_label_names(session, hold=True)  # else a taxonomy set now would miss these rows
     rows = [
         {
             "product_id": product_id,
@@ -348,7 +348,7 @@ def renew_imported_labels(session: Session, *, after: int, count: int) -> int | 
     seen = session.execute(query.where(Tag.product_id > after).limit(count)).all()
     if not seen:
         return None
-    names = load_label_names(session, fold=str.casefold)
+    names = load_label_names(session)
 
     def outdated(rows: Iterable[Row[int, str | None, int | None]]) -> dict[int, int | None]:
         wanted = [(id_, next(iter(names.find(category or "")), None), label_id) for id_, category, label_id in rows]

@@ -40,6 +40,8 @@ def load_taxonomy(opener: CatalogOpener, path: str) -> None:
     from catalog.word_lists import read_lines, read_text
 
     lines = read_lines(read_text(path), path, needed=FILE_COLUMNS)
+    if not lines:
+        raise CatalogError(f"{path} has no rows: `hangtag taxonomy clear` forgets the names")
     engine = opener.open_catalog()
     with writing(engine) as session:
         found = read_taxonomy(session, lines)

@@ -14,9 +14,8 @@ from sqlalchemy.orm import Session, aliased
 
 from catalog.database import take_turn
 from catalog.models import Label
-from catalog.output import store_text
 from catalog.statements import fetch_dicts
-from catalog.word_lists import Line
+from catalog.word_lists import NO_UTF8, Line, is_utf8
 
 FILE_COLUMNS = ("label", "category")
 SHOWN_COLUMNS = ("label", "parent", "category")
@@ -52,8 +51,8 @@ def read_taxonomy(session: Session, lines: Sequence[Line]) -> Taxonomy:
 
 def _refuse(line: Line, label: str, category: str, known: Mapping[str, int]) -> str | None:
     """Why a line cannot be taken."""
-    if store_text(label + category) != label + category:  # a spreadsheet's own encoding: names would be spoilt
-        return "it is no UTF-8: save the file as CSV in UTF-8"
+    if not is_utf8(label + category):  # a spreadsheet's own encoding: names would be spoilt
+        return NO_UTF8
     if not label:
         return "no label"
     if label not in known:

@@ -17,6 +17,7 @@ from catalog.output import store_text
 
 DELIMITERS = ",;\t"  # spreadsheets write semicolons where a comma is the decimal point
 ENCODING = "utf-8-sig"
+NO_UTF8 = "it is no UTF-8: save the file as CSV in UTF-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ class Row:
     sku: str
     text: str = ""
     refusal: str | None = None
+
+
+def is_utf8(text: str) -> bool:
+    """Whether every byte of a decoded text was UTF-8."""
+    return store_text(text) == text
 
 
 def decode_text(data: bytes, name: str) -> str:
@@ -107,5 +113,7 @@ def _require(columns: Sequence[str], name: str, needed: Iterable[str]) -> None:
 
 def _take_row(line: int, values: Mapping[str, str], column: str | None) -> Row:
     sku = store_text(values.get("sku", ""))
-    text = "" if column is None else store_text(values.get(column, "")).strip()
+    text = "" if column is None else values.get(column, "").strip()
+    if not is_utf8(text):  # a SKU may be the name of a file that is none, a label is not
+        return Row(line, sku, store_text(text), NO_UTF8)
     return Row(line, sku, text, None if sku.strip() else "no SKU")

@@ -91,6 +91,7 @@ def test_many_wrong_lines_are_counted(sqlite_shop: Shop, file: Path) -> None:
     [
         ("label;name\nShirt;x\n", "has no column category; there are: label, name"),
         ("", "has no column label and no column category"),
+        ("label,category\n,\n", "has no rows: `hangtag taxonomy clear` forgets the names"),
         ('label,category\nShirt,"x\n', "unexpected end of data"),
     ],
 )

@@ -1,7 +1,7 @@
 import pytest
 
 from catalog.errors import CatalogError
-from catalog.word_lists import Row, decode_text, read_rows
+from catalog.word_lists import NO_UTF8, Row, decode_text, read_rows
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,14 @@ def test_a_byte_that_is_no_utf_8_is_read_as_it_is_stored() -> None:
     text = decode_text(b"sku,label\ncaf\xe9,Coat\n", "words.csv")
 
     assert read_rows(text, "words.csv", column="label") == [Row(2, "caf\uefe9", "Coat")]
+
+
+def test_a_label_that_is_no_utf_8_is_refused() -> None:
+    text = decode_text("sku,label\nA-1,Stövel\nB-1,Coat\n".encode("latin-1"), "words.csv")
+
+    rows = read_rows(text, "words.csv", column="label")
+
+    assert [(row.sku, row.refusal) for row in rows] == [("A-1", NO_UTF8), ("B-1", None)]
 
 
 @pytest.mark.parametrize(

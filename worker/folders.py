@@ -127,7 +127,9 @@ def _skip_reason(entry: os.DirEntry[str]) -> str | None:
     if entry.is_dir(follow_symlinks=False):
         return "hidden folder" if entry.name.startswith(".") else None
     if not _is_image(entry.name):
-        return "link to a folder" if entry.is_symlink() and entry.is_dir() else "no image by its name"
+        if entry.is_symlink() and entry.is_dir():
+            return "link to a folder"
+        return "hidden file" if entry.name.startswith(".") else "no image by its name"
     if not entry.is_symlink() and not entry.is_file():
         return "no regular file"
     return None

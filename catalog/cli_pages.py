@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from catalog.output import Form, print_message, print_rows
+from catalog.output import Form, counted, print_message, print_rows
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -85,25 +85,21 @@ def print_pages(
 
     opener: CatalogOpener = context.obj
     next_cursor: str | None = None
-    empty = True
 
     def rows() -> Iterator[dict[str, Any]]:
-        nonlocal next_cursor, empty
+        nonlocal next_cursor
         for page in walk_rows(
             lambda size, after: ask(session, **filters, limit=size, cursor=after),
             limit=paging.limit,
             cursor=paging.cursor,
         ):
             next_cursor = page.next_cursor
-            empty = empty and not page.rows
             yield from page.rows
 
     with reading(opener.open_catalog()) as session:
         print_rows(columns, rows(), form=form)
     if next_cursor is not None:
         print_message(f"More: {next_command(context, next_cursor)}")
-    elif empty and form is Form.PEOPLE:
-        print_message("Nothing found.")
 
 
 def write_sheet(
@@ -154,16 +150,14 @@ def write_sheet(
     if not products:
         print_message("Nothing found.")
     missing = f", {without_picture} without a picture" if without_picture else ""
-    print_message(f"{file}: {_products(len(products))}{missing}, {size_bytes / MB:.1f} MB")
+    print_message(f"{file}: {counted(len(products), 'product')}{missing}, {size_bytes / MB:.1f} MB")
     if next_cursor is not None:
         if waiting is not None:
             whole = size_bytes / len(products) * waiting / MB
-            print_message(f"{_products(waiting)} wait in all; a page with --all would have about {whole:.1f} MB")
+            print_message(
+                f"{counted(waiting, 'product')} wait in all; a page with --all would have about {whole:.1f} MB"
+            )
         print_message(f"More: {next_command(context, next_cursor)}")
-
-
-def _products(count: int) -> str:
-    return "1 product" if count == 1 else f"{count:,} products"
 
 
 def next_command(context: click.Context, cursor: str) -> str:
@@ -182,7 +176,7 @@ def as_typed(context: click.Context, *, leave_out: set[str]) -> str:
         if isinstance(parameter, click.Argument):
             words.append(str(value))
         elif isinstance(parameter, click.Option) and parameter.is_flag:
-            words.append(parameter.opts[0] if value is not False else parameter.secondary_opts[0])
+            words.append(parameter.opts[0])
         else:
             words += [parameter.opts[0], value.isoformat() if isinstance(value, datetime) else str(value)]
     return shlex.join(words)

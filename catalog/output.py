@@ -45,7 +45,9 @@ def output_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def print_rows(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], *, form: Form) -> None:
-    """Print a table: JSON Lines, CSV (its header even where there is no row), or columns for people."""
+    """Print a table: JSON Lines, CSV (its header even where there is no row), or columns for people, who are told on
+    stderr where there is none.
+    """
     if form is Form.JSON:
         for row in rows:
             _write_utf8(to_json({column: row[column] for column in columns}) + "\n")
@@ -54,7 +56,10 @@ def print_rows(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], *, for
         for row in rows:
             _write_utf8(_csv_line([_csv_value(row[column]) for column in columns]))
     else:
-        _print_table(columns, [[text_for_people(row[column]) for column in columns] for row in rows])
+        cells = [[text_for_people(row[column]) for column in columns] for row in rows]
+        _print_table(columns, cells)
+        if not cells:
+            print_message("Nothing found.")
 
 
 def print_record(record: Mapping[str, Any], *, form: Form) -> None:
@@ -96,6 +101,11 @@ def _plain(value: object) -> Any:  # noqa: ANN401  (JSON's own types)
 def format_moment(moment: datetime) -> str:
     """ISO 8601 in UTC with "Z", to the millisecond."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: "1 image", "1,200 images"."""
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def visible(text: str) -> str:

@@ -1,7 +1,7 @@
 """Writing what workers found out: predictions, failures and the tags that follow, in one transaction a batch."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -70,9 +70,28 @@ def write_outcomes(
     if lease.trial and current_model_version_id(session) != lease.model_version_id:
         shown = shown_labels(session, product_ids)
     else:
-        version_id, run_id = lease.model_version_id, lease.run_id
-        shown = recompute_tags(session, product_ids, model_version_id=version_id, run_id=run_id, now=now).shown
+        shown = _derive_tags(session, lease, product_ids, rows, now)
     _count(session, outcomes, rows, shown)
+
+
+def _derive_tags(
+    session: Session,
+    lease: Lease,
+    product_ids: Collection[int],
+    rows: Mapping[int, tuple[int | None, int]],
+    now: datetime,
+) -> dict[int, int | None]:
+    """Product id -> the label shown now. A change is of the run that counts the image, and of the later one where two
+    runs count a product's images: what a run changed is found under the run that says so.
+    """
+    runs = dict.fromkeys(product_ids, lease.run_id)
+    runs |= dict(sorted((product_id, run_id) for run_id, product_id in rows.values() if run_id is not None))
+    shown: dict[int, int | None] = {}
+    for run_id in sorted(set(runs.values())):
+        ids = [product_id for product_id, its_run in runs.items() if its_run == run_id]
+        derived = recompute_tags(session, ids, model_version_id=lease.model_version_id, run_id=run_id, now=now)
+        shown |= derived.shown
+    return shown
 
 
 def _lock_rows(session: Session, lease: Lease, outcomes: Sequence[Outcome]) -> dict[int, tuple[int | None, int]]:

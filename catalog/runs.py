@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from catalog.model_versions import ATTRIBUTE
 from catalog.models import Image, Run, Tag
+from catalog.output import counted
 
 # An enqueue commits several times a second; one that has not for this long was killed.
 ENQUEUE_SILENCE_S = 60
@@ -144,23 +145,33 @@ def finish_runs(session: Session, *, now: datetime) -> list[int]:
     folder is found by the next run over it.
     """
     finished = session.execute(_idle_runs(now).with_for_update(of=Run, key_share=True)).all()
-    for run_id, state in finished:
-        tagged, review, failed = count_outcomes(session, run_id)
+    for run in finished:
+        tagged, review, failed = count_outcomes(session, run.id)
+        due = tagged + review + failed + run.postponed
         session.execute(
             update(Run)
-            .where(Run.id == run_id)
+            .where(Run.id == run.id)
             .values(
-                state="done" if state == "running" else "interrupted",
+                state="done" if run.state == "running" else "interrupted",
                 finished_at=now,
                 # Images that a later run took over while they waited are that run's: these counts are of the rest.
-                images=Run.unchanged + tagged + review + failed + Run.postponed,
-                due=tagged + review + failed + Run.postponed,
+                images=Run.unchanged + due,
+                due=due,
                 tagged=tagged,
                 review=review,
                 failed=failed,
+                note=_add_note(run.note, taken_over=run.due - due),
             )
         )
-    return [run_id for run_id, _ in finished]
+    return [run.id for run in finished]
+
+
+def _add_note(note: str | None, *, taken_over: int) -> str | None:
+    """The note of a run that is done, with how many of its images another run met before they were."""
+    if taken_over <= 0:
+        return note
+    told = f"another run took over {counted(taken_over, 'image')} that waited, and counts them"
+    return told if note is None else f"{note}\n{told}"
 
 
 def has_idle_run(session: Session, *, now: datetime) -> bool:
@@ -168,11 +179,13 @@ def has_idle_run(session: Session, *, now: datetime) -> bool:
     return session.execute(_idle_runs(now).limit(1)).one_or_none() is not None
 
 
-def _idle_runs(now: datetime) -> Select[int, str]:
-    """Id and state of the open runs of which no image waits, and no enqueueing is under way."""
+def _idle_runs(now: datetime) -> Select[int, str, int, int, str | None]:
+    """The open runs of which no image waits, and no enqueueing is under way."""
     waits = exists().where(Image.run_id == Run.id, Image.chunk_id.is_not(None))
     silent = (Run.state == "enqueueing") & (Run.touched_at < now - timedelta(seconds=ENQUEUE_SILENCE_S))
-    query = select(Run.id, Run.state).where(Run.finished_at.is_(None), (Run.state == "running") | silent, ~waits)
+    query = select(Run.id, Run.state, Run.due, Run.postponed, Run.note).where(
+        Run.finished_at.is_(None), (Run.state == "running") | silent, ~waits
+    )
     return query.order_by(Run.id)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from catalog.cli import stored_text
-from catalog.output import Form, print_record
+from catalog.output import Form, counted, print_record
 from worker.cli_tag import JSON, CrewOnCall, finish, progress_bar, require_redis, say, say_found, summarise
 from worker.settings import Settings
 
@@ -103,4 +103,5 @@ def say_up_to_date(enqueued: "Enqueued") -> str:
     """The line of a retag that found nothing due."""
     counts = enqueued.counts
     gone = f", {enqueued.gone} are gone" if enqueued.gone else ""
-    return f"{counts.unchanged} images of {counts.products} products are up to date: nothing to classify{gone}"
+    images = f"{counted(counts.unchanged, 'image')} of {counted(counts.products, 'product')}"
+    return f"{images} {'is' if counts.unchanged == 1 else 'are'} up to date: nothing to classify{gone}"

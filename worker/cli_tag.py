@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from catalog.output import print_message
+from catalog.output import counted, print_message
 from worker.errors import FAILED, INTERRUPTED
 from worker.own_worker import OwnWorker, expect_work
 from worker.processes import loading
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from catalog.registering import BatchCounts
     from worker.enqueueing import Enqueued
-    from worker.tagging import Crew
+    from worker.tagging import Crew, Progress
 
 LINE_EVERY_S = 5.0  # progress where no terminal is
 
@@ -76,7 +76,7 @@ def enqueue_paths(settings: Settings, paths: tuple[str, ...], sku: str | None, a
     if as_json:
         click.echo(json.dumps({"run": enqueued.run_id} | asdict(counts)))
         return
-    click.echo(f"run {enqueued.run_id}: {counts.due} of {counts.images} images wait for a worker")
+    click.echo(f"run {enqueued.run_id}: {counts.due} of {counted(counts.images, 'image')} wait for a worker")
     with reading(engine) as session:
         if counts.due and not living_workers(session, now=current_time(session)):
             say("no worker lives now: `hangtag worker` or the next `hangtag tag` does them")
@@ -192,9 +192,10 @@ def require_redis(settings: Settings) -> None:
 def say_found(enqueued: "Enqueued") -> None:
     """What was found, before the work begins."""
     counts = enqueued.counts
-    say(f"{counts.images} images of {counts.products} products: {counts.due} to do, {counts.unchanged} unchanged")
+    say(f"{counted(counts.images, 'image')} of {counted(counts.products, 'product')}: {counts.due} to do,"
+        f" {counts.unchanged} unchanged")  # fmt: skip
     if enqueued.gone:
-        say(f"{enqueued.gone} images are gone")
+        say(f"gone: {counted(enqueued.gone, 'image')}")
     for line in enqueued.skips.lines():
         say(line)
 
@@ -208,14 +209,22 @@ def wait_until_done(engine: "Engine", enqueued: "Enqueued", crew: CrewOnCall) ->
             with progress_bar("tagging") as show:
                 wait_for_run(
                     engine, crew.call(), enqueued, say=say,
-                    show=lambda now: show(now.done, now.due, f"{now.review} to review, {now.failed} failed"),
+                    show=lambda now: show(now.done, now.done + now.waiting, _remark(now)),
                 )  # fmt: skip
         except KeyboardInterrupt:
             crew.dismiss()
-            progress = read_progress(engine, enqueued)
-            say(f"stopped: run {enqueued.run_id} has {progress.done} of {progress.due} images done;"
-                " the same command goes on")  # fmt: skip
+            now = read_progress(engine, enqueued)
+            say(f"stopped: run {enqueued.run_id} has {now.done} of {counted(now.due, 'image')} done"
+                f"{_elsewhere(now)}; the same command goes on")  # fmt: skip
             sys.exit(INTERRUPTED)
+
+
+def _remark(now: "Progress") -> str:
+    return f"{now.review} to review, {now.failed} failed{_elsewhere(now)}"
+
+
+def _elsewhere(now: "Progress") -> str:
+    return f", {now.elsewhere} more wait in a later run" if now.elsewhere else ""
 
 
 def finish(engine: "Engine", enqueued: "Enqueued", crew: CrewOnCall, *, as_json: bool, started: float) -> None:
@@ -223,6 +232,10 @@ def finish(engine: "Engine", enqueued: "Enqueued", crew: CrewOnCall, *, as_json:
     wait_until_done(engine, enqueued, crew)
     crew.dismiss()
     summary = summarise(engine, enqueued, seconds=time.monotonic() - started)
+    known = "\n".join(enqueued.notes).splitlines()
+    for line in (summary["note"] or "").splitlines():
+        if line not in known:
+            say(line)
     if as_json:
         import json
 
@@ -246,7 +259,7 @@ def summarise(engine: "Engine", enqueued: "Enqueued", *, seconds: float) -> dict
         return {
             "run": run.id, "images": run.images, "products": run.products, "tagged": run.tagged,
             "review": run.review, "failed": run.failed, "unchanged": run.unchanged, "skipped": run.skipped,
-            "gone": run.gone, "postponed": run.postponed, "seconds": round(seconds, 2),
+            "gone": run.gone, "postponed": run.postponed, "note": run.note, "seconds": round(seconds, 2),
         }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import click
 from sqlalchemy import Engine
 
 from catalog.database import describe, reading
-from catalog.output import Form, print_rows, visible
+from catalog.output import Form, counted, print_rows, visible
 from catalog.overviews import count_failures, count_review, count_tags, list_failures, list_tags
 from worker.enqueueing import Enqueued
 
@@ -36,18 +36,20 @@ def show_tags(engine: Engine, enqueued: Enqueued, summary: dict[str, Any]) -> No
         failures = list_failures(session, parts, run_id=enqueued.run_id, limit=SHOWN_FAILURES)
         failed = count_failures(session, parts)
     click.echo()
-    click.echo(f"{summary['images']} images of {summary['products']} products in {summary['seconds']:.1f} s: "
+    images = f"{counted(summary['images'], 'image')} of {counted(summary['products'], 'product')}"
+    click.echo(f"{images} in {summary['seconds']:.1f} s: "
                f"{summary['tagged']} tagged, {summary['review']} not sure, {summary['failed']} failed, "
                f"{summary['unchanged']} unchanged"
                + (f", {summary['postponed']} had no time" if summary["postponed"] else ""))  # fmt: skip
-    click.echo(f"{review} products wait for review" + (f", {with_parent} of them with their parent as tag"
-                                                       if with_parent else ""))  # fmt: skip
+    click.echo(f"{counted(review, 'product')} {'waits' if review == 1 else 'wait'} for review"
+               + (f", {with_parent} of them with their parent as tag" if with_parent else ""))  # fmt: skip
     for failure in failures:
         click.echo(f"failed: {visible(failure['image'])}: {failure['reason']} ({failure['code']})")
     if summary["failed"] > len(failures):
         click.echo(f"… and {summary['failed'] - len(failures)} more failures")
     if failed > summary["failed"]:
-        click.echo(f"{failed - summary['failed']} images failed before and are as they were: {own_command()} failures")
+        before = counted(failed - summary["failed"], "image")
+        click.echo(f"{before} failed before, unchanged since: {own_command()} failures")
     _show_next(engine, rows, review)
 
 
@@ -69,7 +71,8 @@ def _show_next(engine: Engine, rows: list[dict[str, Any]], review: int) -> None:
     click.echo()
     click.echo(f"The catalog is {describe(engine)}. Worth typing next:")
     click.echo(f"  {command} find --tag {shlex.quote(tag)} --from 0.9")
-    click.echo(f"  {command} show {shlex.quote(sku)}" if sku else f"  {command} stats")
+    dashes = "-- " if sku is not None and sku.startswith("-") else ""  # or it were taken for options
+    click.echo(f"  {command} show {dashes}{shlex.quote(sku)}" if sku else f"  {command} stats")
     click.echo(f"  {command} review" if review else f"  {command} runs")
 
 

@@ -35,26 +35,38 @@ MOST_RESTARTS = 20  # of a worker that dies under us: more than any folder of ki
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run stands, in images."""
+    """Where a run stands, in images. `elsewhere` are those of its folders that a later run took over, and that wait."""
 
     due: int
     tagged: int
     review: int
     failed: int
-    finished: bool
+    closed: bool
+    elsewhere: int = 0
 
     @property
     def done(self) -> int:
         """How many are done."""
         return self.tagged + self.review + self.failed
 
+    @property
+    def waiting(self) -> int:
+        """How many are not."""
+        return self.due - self.done + self.elsewhere
+
+    @property
+    def finished(self) -> bool:
+        """Whether no image of its folders waits."""
+        return self.closed and not self.elsewhere
+
 
 def read_progress(engine: Engine, enqueued: Enqueued) -> Progress:
-    """Where a run stands now. It is finished when no image of its folders waits, though a later run took it over."""
+    """Where a run stands now. What a later run took over is asked for at its end: until then its own are waited for."""
     with reading(engine) as session:
         run = session.get_one(Run, enqueued.run_id)
-        finished = run.finished_at is not None and not count_waiting(session, enqueued.parts)
-        return Progress(run.due, run.tagged, run.review, run.failed, finished)
+        closed = run.finished_at is not None
+        elsewhere = count_waiting(session, enqueued.parts) if closed else 0
+        return Progress(run.due, run.tagged, run.review, run.failed, closed, elsewhere)
 
 
 class Crew:
@@ -179,7 +191,7 @@ def wait_for_run(
             last, changed_at = progress, now
             continue
         if now - max(changed_at, told_at) > SILENCE_S:
-            say(f"no image was finished for {now - changed_at:.0f} s; {last.due - last.done} wait")
+            say(f"no image was finished for {now - changed_at:.0f} s; {last.waiting} wait")
             told_at = now
         time.sleep(POLL_S)
     show(last)

@@ -53,6 +53,19 @@ def test_at_its_end_a_run_is_counted_from_the_rows(shop: Shop) -> None:
     assert run.tagged + run.review + run.failed + run.unchanged == run.images
 
 
+def test_a_run_says_how_many_of_its_images_another_run_took_over(shop: Shop) -> None:
+    first = shop.enqueue(photo("a.jpg"), photo("b.jpg"), photo("c.jpg"))
+    with writing(shop.engine) as session:
+        session.get_one(Run, first).note = "left out: /gone"
+    second = shop.enqueue(photo("a.jpg"), photo("b.jpg"), now=later(60))
+    shop.work({"a.jpg": SURE_SHIRT, "b.jpg": TRUNCATED, "c.jpg": SURE_SHIRT})
+    runs = [run_of(shop, run_id) for run_id in (first, second)]
+    assert [(run.images, run.due, run.tagged, run.failed) for run in runs] == [(1, 1, 1, 0), (2, 2, 1, 1)]
+    assert [run.note for run in runs] == [
+        "left out: /gone\nanother run took over 2 images that waited, and counts them", None,
+    ]  # fmt: skip
+
+
 def test_an_enqueueing_that_fell_silent_is_interrupted(shop: Shop) -> None:
     run_id = start(shop)
     assert finish(shop, seconds=ENQUEUE_SILENCE_S - 1) == []

@@ -36,7 +36,7 @@ def test_a_dry_run_counts_and_the_run_after_it_does_just_that(command_line: Comm
     done = command_line.run("retag", "--json")
     summary = json.loads(done.stdout)
     assert (summary["images"], summary["unchanged"], summary["gone"], summary["postponed"]) == (6, 5, 1, 0)
-    assert "1 images are gone" in done.stderr
+    assert "gone: 1 image\n" in done.stderr
     [newest, _] = command_line.rows("runs")
     assert (newest["kind"], newest["due"], newest["done"], newest["gone"]) == ("retag", 1, 1, 1)
     assert newest["seconds"] > 0

@@ -191,6 +191,10 @@ def test_two_at_once_over_one_home_both_finish(command_line: CommandLine, tmp_pa
         summary = json.loads(out)
         assert summary["images"] == summary["tagged"] + summary["review"] + summary["failed"] + summary["unchanged"]
     assert json.loads(answers[1][0])["images"] == 48
+    taken_over = 48 - json.loads(answers[0][0])["images"]
+    told = f"another run took over {taken_over} images that waited, and counts them"
+    assert told in answers[0][1].splitlines()
+    assert json.loads(answers[0][0])["note"] == told
     assert sum(classified(command_line)) == 48
     assert command_line.ask("SELECT count(*) FROM image WHERE chunk_id IS NOT NULL OR content_hash IS NULL") == [(0,)]
     assert command_line.processes() == []

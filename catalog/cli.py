@@ -5,12 +5,14 @@ every command a `CatalogOpener`, and turns a `CatalogError` into one line and ex
 """
 
 from datetime import UTC, datetime
+from pathlib import PurePath
 from typing import Any
 
 import click
 
 from catalog.cli_pages import CatalogOpener, Paging, html_option, paging_options, print_pages, was_typed, write_sheet
-from catalog.output import Form, output_options, print_record, print_rows, store_text
+from catalog.failure_codes import FAILURE_CODES
+from catalog.output import Form, counted, output_options, print_message, print_record, print_rows, store_text
 
 
 def stored_text(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
@@ -37,7 +39,8 @@ def parse_moment(_context: click.Context, _parameter: click.Parameter, value: st
 @click.option("--model", callback=stored_text, help="The model version whose word the tag is.")
 @click.option("--sku", callback=stored_text, help="A SKU, or a pattern: * any characters, ? one.")
 @click.option("--since", callback=parse_moment, help="Tagged then or later: 2026-01-31, 2026-01-31T18:00+01:00.")
-@click.option("--review/--no-review", default=None, help="Only what waits for a person, or only what does not.")
+@click.option("--review", is_flag=True, help="Only what waits for a person.")
+@click.option("--no-review", is_flag=True, help="Only what does not.")
 @paging_options
 @html_option
 @output_options
@@ -49,11 +52,16 @@ def find(
     paging: Paging,
     html: str | None,
     form: Form,
+    review: bool,
+    no_review: bool,
     **filters: Any,  # noqa: ANN401
 ) -> None:
     """Find products by tag, confidence, source, model, SKU, time or review; surest first."""
     from catalog import queries
 
+    if review and no_review:
+        raise click.UsageError("--review and --no-review exclude each other")
+    filters["review"] = True if review else False if no_review else None
     if html is not None:
         write_sheet(
             context, html, queries.find, filters, heading="Products found", for_review=False, paging=paging, form=form
@@ -90,7 +98,7 @@ def review(context: click.Context, *, paging: Paging, html: str | None, form: Fo
 
 @click.command()
 @click.option("--run", type=int, help="Only images that this run worked on last.")
-@click.option("--code", help="Only failures with this code.")
+@click.option("--code", type=click.Choice(sorted(FAILURE_CODES)), metavar="CODE", help="Only failures with this code.")
 @click.option("--sku", callback=stored_text, help="A SKU, or a pattern: * any characters, ? one.")
 @paging_options
 @output_options
@@ -105,9 +113,19 @@ def failures(
 ) -> None:
     """List the images that failed with their reasons, latest first."""
     from catalog import run_queries
+    from catalog.database import reading
 
     columns = run_queries.FAILURE_COLUMNS
     print_pages(context, columns, run_queries.failures, filters, paging=paging, form=form)
+    run_id = filters["run"]
+    if run_id is None or form is not Form.PEOPLE:
+        return
+    with reading(context.obj.open_catalog()) as session:
+        failed, left = run_queries.count_failures_left(session, run_id)
+    if failed > left:
+        print_message(
+            f"{counted(failed, 'image')} failed in run {run_id}; {failed - left} of them: met again since, or gone"
+        )
 
 
 @click.command()
@@ -160,8 +178,12 @@ def runs(
         raise click.UsageError("one run is one record: --limit and --all go with --changes")
     with reading(context.obj.open_catalog()) as session:
         if run_id is None:
-            columns = run_queries.RUN_COLUMNS if form is not Form.PEOPLE else run_queries.RUN_COLUMNS_FOR_PEOPLE
-            print_rows(columns, run_queries.list_runs(session, limit=paging.limit), form=form)
+            rows = run_queries.list_runs(session, limit=paging.limit)
+            if form is not Form.PEOPLE:
+                print_rows(run_queries.RUN_COLUMNS, rows, form=form)
+                return
+            named = [row | {"paths": [PurePath(path).name or path for path in row["paths"]]} for row in rows]
+            print_rows(run_queries.RUN_COLUMNS_FOR_PEOPLE, named, form=form)
         else:
             print_record(run_queries.show_run(session, run_id), form=form)
 

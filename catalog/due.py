@@ -14,16 +14,13 @@ from sqlalchemy import ColumnElement, case, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from catalog.chunks import Rank
+from catalog.failure_codes import PERMANENT_FAILURES
 from catalog.model_versions import ATTRIBUTE
 from catalog.models import Image, Prediction, Product, Run, Tag
 from catalog.presence import SeenImages
 from catalog.queries import label_ids_of, matches_pattern
 from catalog.statements import is_one_of
 
-# Failures of the file's bytes: the same bytes fail again. All others may pass at the next try.
-PERMANENT_FAILURES = frozenset(
-    {"empty", "not_an_image", "format_not_supported", "truncated", "undecodable", "decoder_died"}
-)  # fmt: skip
 # How long after it failed last a failure is tried again by a retag, by how often one tried in vain: the first, the
 # second and the fourth night after. Half a night less, for no two nights meet an image at the same hour.
 RETRY_AFTER = (timedelta(0), timedelta(hours=12), timedelta(hours=36))

@@ -68,13 +68,12 @@ def find(
             come last, and only where nothing is asked of the tag.
 
     Raises:
-        CatalogError: no such tag or model version, or a bad cursor.
+        CatalogError: no such tag or model version, nothing between the confidences, or a bad cursor.
     """
     after = read_cursor("find", cursor)
     label_ids = label_ids_of(session, tag)
     conditions = _tag_conditions(session, source=source, model=model, sku=sku, since=since, review=review)
-    bounds = [] if confidence_from is None else [Tag.confidence >= confidence_from]
-    bounds += [] if confidence_to is None else [Tag.confidence <= confidence_to]
+    bounds = confidence_bounds(confidence_from, confidence_to)
     found: list[Position] = []
     if after is None or after.key is not None:
         found = _find_tagged(session, label_ids, [*conditions, *bounds], limit + 1, after)
@@ -130,6 +129,18 @@ def matches_pattern(session: Session, column: InstrumentedAttribute[str], patter
     for character in ("\\", "%", "_"):
         pattern = pattern.replace(character, "\\" + character)
     return column.like(pattern.replace("*", "%").replace("?", "_"), escape="\\")
+
+
+def confidence_bounds(least: float | None, greatest: float | None) -> list[Condition]:
+    """What a tag's confidence has to be.
+
+    Raises:
+        CatalogError: nothing is between them.
+    """
+    if least is not None and greatest is not None and least > greatest:
+        raise CatalogError(f"no confidence is from {least:g} to {greatest:g}: the least comes first")
+    bounds: list[Condition] = [] if least is None else [Tag.confidence >= least]
+    return bounds + ([] if greatest is None else [Tag.confidence <= greatest])
 
 
 def label_ids_of(session: Session, tag: str | None) -> list[int]:

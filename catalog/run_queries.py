@@ -21,22 +21,7 @@ RUN_COLUMNS = (
     "failed", "note",
 )  # fmt: skip
 # What fits a terminal; `runs ID` shows all of one.
-RUN_COLUMNS_FOR_PEOPLE = (
-    "run",
-    "kind",
-    "slot",
-    "state",
-    "created_at",
-    "seconds",
-    "images",
-    "due",
-    "done",
-    "changed",
-    "postponed",
-    "review",
-    "failed",
-    "paths",
-)
+RUN_COLUMNS_FOR_PEOPLE = ("run", "kind", "state", "created_at", "images", "done", "changed", "failed", "paths")
 CHANGE_COLUMNS = ("sku", "old_tag", "new_tag", "changed_by", "changed_at")
 FAILURE_COLUMNS = ("sku", "root", "image", "code", "reason", "run", "failed_at")
 
@@ -185,6 +170,12 @@ def count_failures(session: Session, *, run: int | None = None) -> dict[str, int
     return {str(code): found for code, found in session.execute(query)}
 
 
+def count_failures_left(session: Session, run_id: int) -> tuple[int, int]:
+    """How many images failed in a run, and how many of them no later run has met, and are there."""
+    failed = session.scalars(select(Run.failed).where(Run.id == run_id)).one()
+    return failed, sum(count_failures(session, run=run_id).values())
+
+
 def failures(
     session: Session,
     *,
@@ -201,9 +192,11 @@ def failures(
         sku: a pattern, as of `find`.
 
     Raises:
-        CatalogError: a bad cursor.
+        CatalogError: no such run, or a bad cursor.
     """
     after = read_cursor("failures", cursor)
+    if run is not None and session.get(Run, run) is None:
+        raise CatalogError(_no_run(run))
     query = (
         select(
             Image.id, Image.failed_at, Product.sku, Source.root, Image.key.label("image"),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from catalog.models import ModelVersion
     from training.bundle import Bundle
 
+COLUMNS_FOR_PEOPLE = ("name", "current", "previous", "labels", "predictions", "imported_at")  # what fits a terminal
 COLUMNS = ("name", "attribute", "current", "previous", "labels", "predictions", "imported_at", "sha256")
 BY = click.option("--by", help="Who does it; default: the login name.")
 
@@ -37,7 +38,8 @@ def list_models(settings: Settings, *, form: Form) -> None:
     from catalog.model_versions import list_model_versions
 
     with reading(settings.open_catalog()) as session:
-        print_rows(COLUMNS, list_model_versions(session), form=form)
+        columns = COLUMNS_FOR_PEOPLE if form is Form.PEOPLE else COLUMNS
+        print_rows(columns, list_model_versions(session), form=form)
 
 
 @models.command("show")

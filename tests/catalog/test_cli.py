@@ -163,6 +163,8 @@ def test_failures_and_review_are_handed_out_in_pages_too(example: Shop) -> None:
         ("find --source robot", "--source"),
         ("find --since yesterday", "no ISO 8601 date"),
         ("find --json --csv", "exclude each other"),
+        ("find --review --no-review", "exclude each other"),
+        ("failures --code rotten", "'rotten' is not one of 'decoder_died', 'empty',"),
         ("show", "SKU"),
         ("runs x", "x"),
         ("runs --changes", "--changes needs the ID of a run"),
@@ -184,6 +186,8 @@ def test_wrong_usage_is_exit_code_2_and_prints_nothing(sqlite_shop: Shop, line: 
         ("find --cursor rubbish", "is no cursor"),
         ("show nope", "no product 'nope'"),
         ("runs 99", "no run 99"),
+        ("failures --run 99", "no run 99"),
+        ("find --from 0.9 --to 0.8", "no confidence is from 0.9 to 0.8"),
         ("runs 99 --changes", "no run 99"),
     ],
 )

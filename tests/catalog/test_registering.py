@@ -3,7 +3,8 @@ from sqlalchemy import Engine, select, text, update
 
 from catalog.chunks import ChunkFiller
 from catalog.database import reading, writing
-from catalog.due import PERMANENT_FAILURES, Question
+from catalog.due import Question
+from catalog.failure_codes import PERMANENT_FAILURES
 from catalog.models import Chunk, Image, Product, Run, Source, Tag
 from catalog.registering import (
     BatchCounts,

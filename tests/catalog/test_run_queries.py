@@ -3,12 +3,13 @@ from sqlalchemy import Engine, func, select
 
 from catalog.database import reading, writing
 from catalog.errors import CatalogError
-from catalog.models import Product, TagEvent
+from catalog.models import Product, Tag, TagEvent
 from catalog.pages import Position, walk_rows, write_cursor
 from catalog.run_queries import (
     CHANGE_COLUMNS,
     FAILURE_COLUMNS,
     RUN_COLUMNS,
+    count_failures_left,
     failures,
     list_changes,
     list_runs,
@@ -76,6 +77,25 @@ def test_a_run_says_which_tags_it_changed_and_the_most_frequent_change_first(sho
     ]  # fmt: skip
 
 
+def test_a_change_is_of_the_run_that_counts_the_image(shop: Shop) -> None:
+    first = shop.enqueue(photo("a_1.jpg"), photo("a_2.jpg"), photo("b.jpg"), photo("c.jpg"))
+    # Of a, one photo alone: the product is both runs', and its change the later one's.
+    second = shop.enqueue(photo("a_2.jpg"), photo("b.jpg"), now=later(60))
+    shop.work({"a_1.jpg": SURE_SHIRT, "a_2.jpg": SURE_SHIRT, "b.jpg": SURE_COAT, "c.jpg": SURE_BOOT})
+
+    with reading(shop.engine) as session:
+        changes = {run_id: list_changes(session, run=run_id).rows for run_id in (first, second)}
+        listed = {row["run"]: row["changed"] for row in list_runs(session)}
+        told = dict(session.execute(select(Product.sku, Tag.model_run_id).join(Tag)).all())
+
+    assert {run_id: [row["sku"] for row in rows] for run_id, rows in changes.items()} == {
+        first: ["c"],
+        second: ["a", "b"],
+    }
+    assert listed == {first: 1, second: 2}
+    assert told == {"a": second, "b": second, "c": first}
+
+
 def test_a_tag_that_changed_twice_in_a_run_is_one_change_and_none_where_it_came_back(shop: Shop) -> None:
     shop.tag({"a_1.jpg": SURE_BOOT, "a_2.jpg": SURE_BOOT, "b.jpg": SURE_BOOT})
     run_id = shop.enqueue(photo("a_1.jpg", size=200), photo("a_2.jpg", size=200), chunk_size=1)
@@ -114,6 +134,17 @@ def test_failures_are_found_by_run_code_and_sku(example: Shop) -> None:
         assert [row["sku"] for row in failures(session, code="truncated").rows] == ["d", "b"]
         assert [row["sku"] for row in failures(session, sku="?", run=2).rows] == ["d"]
         assert failures(session, sku="D").rows == []
+        with pytest.raises(CatalogError, match="no run 99"):
+            failures(session, run=99)
+
+
+def test_a_failure_that_a_later_run_met_again_is_of_that_run(shop: Shop) -> None:
+    run_id = shop.tag({"a.jpg": TRUNCATED, "b.jpg": UNREADABLE, "c.jpg": UNREADABLE})
+    shop.enqueue(photo("b.jpg"), now=later(60))
+    shop.work({"b.jpg": UNREADABLE}, now=later(60))
+    with reading(shop.engine) as session:
+        assert [row["sku"] for row in failures(session, run=run_id).rows] == ["c", "a"]
+        assert count_failures_left(session, run_id) == (3, 2)
 
 
 def test_a_cursor_walks_every_failure_exactly_once(shop: Shop) -> None:

@@ -113,7 +113,7 @@ def test_what_is_no_image_is_counted_with_its_reason(tmp_path: Path) -> None:
     assert skips.counts == {
         "no image by its name": 2, "hidden file": 2, "hidden folder": 1, "no regular file": 1, "link to a folder": 1,
     }  # fmt: skip
-    assert sorted(skips.lines())[3].startswith("skipped 2: no image by its name (the first: ")
+    assert any(line.startswith("skipped 2: no image by its name (the first: ") for line in skips.lines()[:2])
     assert f"skipped 1: link to a folder (the first: {root}/linked)" in skips.lines()
 
 

@@ -19,6 +19,7 @@ import click
 
 DECIMALS = 6  # as many as a probability is stored with
 DECIMALS_FOR_PEOPLE = 3
+HASH_DIGITS_FOR_PEOPLE = 12  # tell the photos of a product apart
 
 
 class Form(Enum):
@@ -125,13 +126,15 @@ def store_text(text: str) -> str:
 
 
 def text_for_people(value: object) -> str:
-    """A value as a cell of a table; nothing for None and for False."""
+    """A value as a cell of a table; nothing for None and for False, of a hash its first digits."""
     if value is None or value is False:
         return ""
     if value is True:
         return "yes"
     if isinstance(value, float):
         return f"{value:.{DECIMALS_FOR_PEOPLE}f}"
+    if isinstance(value, bytes):
+        return value.hex()[:HASH_DIGITS_FOR_PEOPLE]
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     if isinstance(value, Mapping):
@@ -208,7 +211,8 @@ def _print_record_for_people(record: Mapping[str, Any]) -> None:
         _echo(f"{name.ljust(width)}  {text_for_people(value)}".rstrip())
     for name, rows in tables.items():
         _echo(f"\n{name}")
-        columns = list(rows[0])
+        # Without the columns that say nothing of any: most do not, and a terminal is narrow.
+        columns = [column for column in rows[0] if any(text_for_people(row[column]) for row in rows)]
         _print_table(columns, [[text_for_people(row[column]) for column in columns] for row in rows], indent="  ")
 
 

@@ -261,13 +261,7 @@ def _images(
         .where(Image.product_id == product_id)
         .order_by(Image.id)
     )  # fmt: skip
-    return [
-        row | {
-            "decided": bool(row["decided"]),
-            "content_hash": None if row["content_hash"] is None else row["content_hash"].hex(),
-        }
-        for row in fetch_dicts(session, query)
-    ]  # fmt: skip
+    return [row | {"decided": bool(row["decided"])} for row in fetch_dicts(session, query)]
 
 
 def _history(session: Session, product_id: int) -> list[dict[str, Any]]:

@@ -92,7 +92,7 @@ def test_control_characters_of_a_name_do_not_reach_a_terminal() -> None:
     [
         (None, ""), (True, "yes"), (False, ""), (0.98765, "0.988"), (1_000_000, "1000000"),
         (MOMENT, "2026-01-31 12:05:09Z"), (["a", "b"], "a, b"), ({"unsure": 3, "by": None}, "unsure 3"),
-        ("x\n", "x\\n"),
+        ("x\n", "x\\n"), (bytes(range(16)), "000102030405"),
     ],
 )  # fmt: skip
 def test_people_read_short_values(value: object, text: str) -> None:
@@ -101,7 +101,10 @@ def test_people_read_short_values(value: object, text: str) -> None:
 
 RECORD: dict[str, Any] = {
     "sku": "a", "confidence": 0.5, "human": None, "model": {"tag": "Shirt", "at": MOMENT.astimezone(UTC)},
-    "images": [{"image": "a_1.jpg", "decided": True}, {"image": "a_2.jpg", "decided": False}], "history": [],
+    "images": [
+        {"image": "a_1.jpg", "decided": True, "gone_at": None}, {"image": "a_2.jpg", "decided": False, "gone_at": None},
+    ],
+    "history": [],
 }  # fmt: skip
 
 
@@ -116,7 +119,7 @@ def test_a_record_is_fields_and_values_in_csv() -> None:
     assert list(csv.reader(io.StringIO(out))) == [
         ["field", "value"], ["sku", "a"], ["confidence", "0.5"], ["human", ""], ["model.tag", "Shirt"],
         ["model.at", "2026-01-31T12:05:09.123Z"], ["images.0.image", "a_1.jpg"], ["images.0.decided", "true"],
-        ["images.1.image", "a_2.jpg"], ["images.1.decided", "false"],
+        ["images.0.gone_at", ""], ["images.1.image", "a_2.jpg"], ["images.1.decided", "false"], ["images.1.gone_at", ""],
     ]  # fmt: skip
 
 

@@ -127,10 +127,8 @@ def store_text(text: str) -> str:
 
 def text_for_people(value: object) -> str:
     """A value as a cell of a table; nothing for None and for False, of a hash its first digits."""
-    if value is None or value is False:
-        return ""
-    if value is True:
-        return "yes"
+    if value is None or isinstance(value, bool):
+        return "yes" if value else ""
     if isinstance(value, float):
         return f"{value:.{DECIMALS_FOR_PEOPLE}f}"
     if isinstance(value, bytes):

@@ -119,7 +119,8 @@ def test_a_record_is_fields_and_values_in_csv() -> None:
     assert list(csv.reader(io.StringIO(out))) == [
         ["field", "value"], ["sku", "a"], ["confidence", "0.5"], ["human", ""], ["model.tag", "Shirt"],
         ["model.at", "2026-01-31T12:05:09.123Z"], ["images.0.image", "a_1.jpg"], ["images.0.decided", "true"],
-        ["images.0.gone_at", ""], ["images.1.image", "a_2.jpg"], ["images.1.decided", "false"], ["images.1.gone_at", ""],
+        ["images.0.gone_at", ""], ["images.1.image", "a_2.jpg"], ["images.1.decided", "false"],
+        ["images.1.gone_at", ""],
     ]  # fmt: skip
 
 

@@ -32,6 +32,7 @@ KEYS = [
     "skipped",
     "gone",
     "postponed",
+    "note",
     "seconds",
 ]
 SLOW_IMAGES = 96  # six chunks; some 5 s of work for one process

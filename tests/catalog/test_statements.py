@@ -8,7 +8,18 @@ from catalog.models import Image, Prediction, Product, Run
 from catalog.statements import is_one_of, update_rows, upsert
 from tests.catalog.shop import NOW, SURE_SHIRT, Shop, later, photo
 
-ODD_TEXTS = ["o'clock", 'a "quote"', "back\\slash", "{1,2}", "größe 外套 \U0001f9e5", "two\nlines", "", "\\xff"]
+ODD_TEXTS = [
+    "o'clock",
+    'a "quote"',
+    "back\\slash",
+    "{1,2}",
+    "größe 外套 \U0001f9e5",
+    "two\nlines",
+    "",
+    "\\xff",
+    "NULL",
+    "a, b",
+]
 
 
 def test_rows_come_back_as_they_went_in(catalog_engine: Engine) -> None:

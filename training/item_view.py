@@ -79,19 +79,19 @@ def _ink(photo: Pixels, distance: Pixels) -> Pixels:
     index = distance.repeat(3).astype(np.uint16)  # numpy is slow where the last axis of three is broadcast
     index <<= 8
     index |= photo.ravel()
-    return _INKED[index].reshape(photo.shape)
+    return _INKED.take(index).reshape(photo.shape)
 
 
 def _find_item(distance: NDArray[np.uint8]) -> tuple[_Mask, _Box]:
     """Which pixels are the item's rather than the background's, and the box around them."""
     least = TRIM_DISTANCE * WHITE
-    distant = distance[distance > least]
+    distant = distance[distance > int(least)]  # whole numbers: against a fraction numpy makes them floats first
     threshold = min(max(TRIM_SHARE * float(distant.mean()), least), TRIM_MOST) if len(distant) else least
-    item = distance > threshold
-    rows, columns = np.flatnonzero(item.any(axis=1)), np.flatnonzero(item.any(axis=0))
-    if len(rows) < 2 or len(columns) < 2:  # noqa: PLR2004 - nothing stands out: better the whole than a line
+    item = distance > int(threshold)
+    left, top, right, bottom = Image.fromarray(item.view(np.uint8)).getbbox() or (0, 0, 0, 0)
+    if right - left < 2 or bottom - top < 2:  # noqa: PLR2004 - nothing stands out: better the whole than a line
         return item, (0, 0, item.shape[1], item.shape[0])
-    return item, (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    return item, (left, top, right, bottom)
 
 
 def _leave_out_head(photo: Pixels, item: _Mask, box: _Box) -> _Box:

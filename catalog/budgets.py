@@ -45,7 +45,7 @@ def _overdue(now: datetime) -> Select[int, int, int]:
 
 def _drop(session: Session, run_id: int, ranks: dict[int, int]) -> None:
     waits = Image.chunk_id.in_(ranks)
-    session.execute(select(Image.id).where(waits).order_by(Image.id).with_for_update())
+    session.execute(select(Image.id).where(waits).order_by(Image.id).with_for_update(key_share=True))
     changed = [chunk_id for chunk_id, rank in ranks.items() if rank == Rank.CHANGED]
     statement = (
         update(Image)

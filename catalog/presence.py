@@ -148,7 +148,7 @@ def _mark_batch(session: Session, ids: Sequence[int], *, model_version_id: int, 
     present = (is_one_of(Image.id, ids), Image.gone_at.is_(None), Image.chunk_id.is_(None))
     lock_products(session, session.scalars(select(Image.product_id).where(*present)))
     rows = session.execute(
-        select(Image.id, Image.product_id).where(*present).order_by(Image.id).with_for_update()
+        select(Image.id, Image.product_id).where(*present).order_by(Image.id).with_for_update(key_share=True)
     ).all()
     if not rows:
         return 0

@@ -9,13 +9,13 @@ from dataclasses import astuple, dataclass
 from datetime import datetime
 from operator import itemgetter
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from catalog.chunks import ChunkFiller, Rank
 from catalog.database import join_writers
 from catalog.due import ImageFile, KnownImage, Question, SortedFiles, sort_files
-from catalog.models import Image, Product, Run, Source
+from catalog.models import Image, Product, Source
 from catalog.presence import SeenImages
 from catalog.runs import touch_run
 from catalog.statements import is_one_of, update_rows, upsert
@@ -139,7 +139,7 @@ def _write_sorted(
     for rank in Rank:
         due = [(file, row) for its_rank, file, row in found.due if its_rank == rank]
         places = filler.place(session, [file.size_bytes for file, _ in due], rank)
-        _requeue_images(session, due, filler.run_id, places)
+        _requeue_images(session, due, question, filler.run_id, places)
     _adopt_waiting(session, found.waiting, filler.run_id)
     _move_images(session, moved)
     _bring_back(session, returned)
@@ -149,13 +149,15 @@ def _write_sorted(
         recompute_tags(session, retagged, model_version_id=question.model_version_id, run_id=filler.run_id, now=now)
 
 
-def requeue_outdated(session: Session, image_ids: Sequence[int], *, filler: ChunkFiller, now: datetime) -> int:
+def requeue_outdated(
+    session: Session, image_ids: Sequence[int], *, question: Question, filler: ChunkFiller, now: datetime
+) -> int:
     """Put images that are there and unchanged into chunks, in this order; how many did not wait already."""
     free = (
         select(Image.id, Image.size_bytes)
-        .where(is_one_of(Image.id, image_ids), Image.chunk_id.is_(None))
+        .where(is_one_of(Image.id, image_ids), question.is_free())
         .order_by(Image.id)
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
     sizes = dict(session.execute(free).all())
     due = {image_id: sizes[image_id] for image_id in image_ids if image_id in sizes}
@@ -230,16 +232,23 @@ def _insert_images(
 
 
 def _lock_images(session: Session, rows: Sequence[KnownImage]) -> None:
-    """Hold these images in the order of their ids, as writers of outcomes do: no two wait for each other in a ring."""
+    """Hold these images in the order of their ids, as writers of outcomes do: no two wait for each other in a ring.
+
+    By the lock that lets others refer to them: a writer that holds one names another as what decided a tag.
+    """
     ids = [row.id for row in rows]
     if ids:
-        session.execute(select(Image.id).where(is_one_of(Image.id, ids)).order_by(Image.id).with_for_update())
+        query = select(Image.id).where(is_one_of(Image.id, ids)).order_by(Image.id)
+        session.execute(query.with_for_update(key_share=True))
 
 
 def _requeue_images(
-    session: Session, due: Sequence[tuple[ImageFile, KnownImage]], run_id: int, places: Sequence[int]
+    session: Session,
+    due: Sequence[tuple[ImageFile, KnownImage]],
+    question: Question,
+    run_id: int,
+    places: Sequence[int],
 ) -> None:
-    trials = select(Run.id).where(Run.trial)  # work that somebody waits for is taken out of a trial's chunk
     update_rows(
         session,
         Image,
@@ -250,7 +259,7 @@ def _requeue_images(
         values=lambda given: {
             "run_id": run_id, **{name: given[name] for name in ("size_bytes", "modified_ns", "chunk_id")}
         },
-        where=lambda _: or_(Image.chunk_id.is_(None), Image.run_id.in_(trials)),
+        where=lambda _: question.is_free(),
     )  # fmt: skip
 
 

@@ -44,7 +44,7 @@ def queue_images(
         & Image.gone_at.is_(None)
     )
     free = select(Image.id, Image.size_bytes).where(classified, ~seen, Image.chunk_id.is_(None))
-    due = dict(session.execute(free.order_by(Image.id).with_for_update()).all())
+    due = dict(session.execute(free.order_by(Image.id).with_for_update(key_share=True)).all())
     unchanged = session.scalars(select(func.count()).select_from(Image).where(classified, seen)).one()
     put_into_chunks(session, due, filler=filler, rank=Rank.NEW)  # nothing goes before it in its run
     counts = BatchCounts(outdated=len(due), unchanged=unchanged)

@@ -6,11 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from random import Random
 from threading import Event
+from time import sleep
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
+from catalog import predictions
 from catalog.database import open_engine, reading, writing
 from catalog.errors import CatalogError
 from catalog.leases import claim_chunk
@@ -163,3 +166,33 @@ def check_model_columns(shop: Shop) -> None:
         recompute_tags(session, ids, model_version_id=shop.model, run_id=None, now=NOW)
         assert session.execute(select(*columns).order_by(Tag.product_id)).all() == before
         assert session.scalar(text("SELECT count(*) FROM rejected_label")) != 0
+
+
+def test_a_worker_that_names_another_image_as_what_decided_waits_for_no_ring(
+    postgres_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds one image and refers to the other, while an enqueueing holds that one and wants the first."""
+    shop = postgres_shop
+    shop.enqueue(photo("A_1.jpg"), photo("A_2.jpg"))
+    shop.work({"A_1.jpg": (0.85, 0.05, 0.04, 0.03, 0.03), "A_2.jpg": SURE_SHIRT})
+    first, second = shop.image("A_1.jpg"), shop.image("A_2.jpg")
+    assert shop.tag_row("A").deciding_image_id == second.id
+    shop.enqueue(photo("A_1.jpg"), photo("A_2.jpg", size=300))
+    lease = shop.claim()
+    outcomes = shop.outcomes(lease, {"A_2.jpg": (0.70, 0.1, 0.1, 0.05, 0.05)}, {"A_2.jpg": "new bytes"})
+    has_locked, insert_predictions = Event(), predictions._insert_predictions
+
+    def insert_slowly(*arguments: Any) -> None:  # noqa: ANN401
+        has_locked.set()
+        sleep(0.5)  # the enqueueing takes its first lock meanwhile
+        insert_predictions(*arguments)
+
+    def enqueue() -> None:
+        assert has_locked.wait(20)
+        shop.enqueue(photo("A_1.jpg", size=101), photo("A_2.jpg", size=300))
+
+    monkeypatch.setattr(predictions, "_insert_predictions", insert_slowly)
+    with ThreadPoolExecutor(2) as threads:
+        for done in (threads.submit(shop.write, lease, outcomes), threads.submit(enqueue)):
+            done.result(timeout=30)
+    assert shop.tag_row("A").deciding_image_id == first.id

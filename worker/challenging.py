@@ -14,7 +14,7 @@ import numpy as np
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from catalog.database import current_time, reading, writing
+from catalog.database import current_time, reading, stop_writers, writing
 from catalog.decisions import Decision, ImagePrediction, LabelSet, ModelOutput, decide
 from catalog.errors import CatalogError
 from catalog.model_versions import current_model_version, load_label_set
@@ -231,6 +231,7 @@ def promote_challenger(engine: Engine, found: Challenge, model_version_id: int, 
     """Make the challenger current, and its tags; None, or why it was not."""
     try:
         with writing(engine) as session:
+            stop_writers(session)  # first: a promotion under way would be waited for, and then be undone
             current = current_model_version(session)
             if current is None or current.id != found.current_id:
                 return f"{found.current} is not the current model any more"

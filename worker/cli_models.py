@@ -119,13 +119,14 @@ def _promote(
     mapping: Mapping[str, str] | None = None,
 ) -> None:
     from catalog.cli_people import login_name
-    from catalog.database import current_time, writing
+    from catalog.database import current_time, stop_writers, writing
     from catalog.promotions import make_current
     from catalog.pruning import prune_predictions
     from worker.cli_tag import progress_bar
 
     engine = settings.open_catalog()
     with progress_bar("deriving tags", unit="products") as show, writing(engine) as session:
+        stop_writers(session)  # first: which one was current before is not known while another promotion is under way
         version = choose(session)
         name = version.name
         derived = make_current(

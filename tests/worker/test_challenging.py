@@ -1,6 +1,7 @@
 """A challenger against the current model on real photos, real nets and both databases."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import islice
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from sqlalchemy import Engine
 
 from catalog.database import reading, writing
 from catalog.model_versions import ATTRIBUTE, current_model_version, promote
+from catalog.models import ModelVersion
 from catalog.people import correct_tag
+from catalog.promotions import make_current
 from tests.catalog.shop import NOW, SURE_SHIRT, Shop, photo
 from tests.training.shop import KINDS
 from tests.worker.rivals import draw_product, held_out_skus, make_guesser, rename, train_bundle
@@ -98,6 +101,21 @@ def test_what_was_promoted_meanwhile_stays(shop: Shop, tmp_path: Path, trained: 
     promote_bundle(shop.engine, make_guesser("quicker"))
     assert promote_challenger(shop.engine, found, model, by="anna") == "guesser is not the current model any more"
     assert current_name(shop.engine) == "quicker"
+
+
+def test_a_promotion_that_is_under_way_stays_too(postgres_shop: Shop, tmp_path: Path, trained: Bundle) -> None:
+    engine = postgres_shop.engine
+    fill(postgres_shop, tmp_path, make_guesser("guesser"), products=2)
+    found = measure(engine, trained)
+    model, quicker = import_challenger(engine, trained), import_challenger(engine, make_guesser("quicker"))
+    with ThreadPoolExecutor(1) as threads:
+        with writing(engine) as session:
+            make_current(session, session.get_one(ModelVersion, quicker), by="anna", now=NOW)
+            promoted = threads.submit(promote_challenger, engine, found, model, by="hangtag")
+            wait([promoted], timeout=1)
+            assert not promoted.done()
+        assert promoted.result(timeout=30) == "guesser is not the current model any more"
+    assert current_name(engine) == "quicker"
 
 
 def test_a_label_that_people_use_and_the_challenger_cannot_say_is_lost(

@@ -123,6 +123,19 @@ class Question:
     again: bool = False
     wanted: Wanted = EVERYTHING
 
+    def is_of_another(self) -> ColumnElement[bool]:
+        """Whether a run asks something else: what waits for it has to wait for this one too.
+
+        It asks another model, as before a promotion; it tries one; or it takes what the model has seen as it is, where
+        this one does not.
+        """
+        taken_as_seen = [~Run.again] if self.again else []
+        return or_(Run.trial, Run.model_version_id != self.model_version_id, *taken_as_seen)
+
+    def is_free(self) -> ColumnElement[bool]:
+        """Whether an image does not wait for this question: it may be put into a chunk of its own."""
+        return or_(Image.chunk_id.is_(None), Image.run_id.in_(select(Run.id).where(self.is_of_another())))
+
 
 @dataclass
 class SortedFiles:
@@ -226,7 +239,7 @@ def _known_images(session: Session, question: Question, source_id: int, keys: Se
     query = (
         select(
             Image.id, Image.key, Image.product_id, Image.size_bytes, Image.modified_ns, Image.failure_code,
-            Image.failed_at, Image.retries, case((Run.trial, None), else_=Image.chunk_id),
+            Image.failed_at, Image.retries, case((question.is_of_another(), None), else_=Image.chunk_id),
             Image.content_hash.is_not(None), Image.gone_at.is_not(None), Product.sku,
         )
         .join(Product, Product.id == Image.product_id)
@@ -273,7 +286,7 @@ def outdated_images(
         select(Image.id)
         .join(Product, Product.id == Image.product_id)
         .outerjoin(Tag, (Tag.product_id == Image.product_id) & (Tag.attribute == ATTRIBUTE))
-        .where(Image.source_id.in_(source_ids), Image.chunk_id.is_(None), Image.gone_at.is_(None))
+        .where(Image.source_id.in_(source_ids), question.is_free(), Image.gone_at.is_(None))
         .where(*question.wanted.conditions(session))
         # A product that shows no tag is less confident than any.
         .order_by(func.coalesce(Tag.confidence, 0.0), Image.product_id, Image.id)

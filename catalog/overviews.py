@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, aliased
 
 from catalog.label_names import shown_parent
 from catalog.model_versions import ATTRIBUTE
-from catalog.models import Image, Label, Product, Source, Tag
+from catalog.models import Image, Label, Product, Run, Source, Tag
 from catalog.statements import fetch_dicts
 
 
@@ -41,10 +41,9 @@ def count_images(session: Session) -> int:
 
 
 def count_waiting(session: Session, parts: Sequence[Part]) -> int:
-    """How many images of these parts wait for a worker, whichever run asked for them."""
-    return session.scalars(
-        select(func.count()).select_from(Image).where(_images_of(parts), Image.chunk_id.is_not(None))
-    ).one()
+    """How many images of these parts wait for a worker, whichever run asked for them; none of those of a trial."""
+    query = select(func.count()).select_from(Image).join(Run, Run.id == Image.run_id)
+    return session.scalars(query.where(_images_of(parts), Image.chunk_id.is_not(None), ~Run.trial)).one()
 
 
 def count_products(session: Session, parts: Sequence[Part]) -> int:

@@ -49,7 +49,7 @@ def write_outcomes(
 ) -> None:
     """Store a batch of a chunk's outcomes and derive the tags of its products; renew the lease, or end it.
 
-    A run that tries a model version leaves the tags alone, unless that was promoted meanwhile.
+    A run that tries a model version leaves images and tags alone, unless that was promoted meanwhile.
 
     Args:
         labels: the label set of the lease's model version.
@@ -65,11 +65,14 @@ def write_outcomes(
     join_writers(session)
     rows = _lock_rows(session, lease, outcomes)
     _insert_predictions(session, lease, outcomes, labels, now)
-    _finish_images(session, lease, [outcome for outcome in outcomes if outcome.image_id in rows], now)
+    done = [outcome for outcome in outcomes if outcome.image_id in rows]
     product_ids = {outcome.product_id for outcome in outcomes} | {product_id for _, product_id in rows.values()}
     if lease.trial and current_model_version_id(session) != lease.model_version_id:
+        # What it read may be another photo by now, of which the current model has seen nothing.
+        update_rows(session, Image, [{"id": outcome.image_id} for outcome in done], values=lambda _: {"chunk_id": None})
         shown = shown_labels(session, product_ids)
     else:
+        _finish_images(session, lease, done, now)
         shown = _derive_tags(session, lease, product_ids, rows, now)
     _count(session, outcomes, rows, shown)
 

@@ -1,12 +1,15 @@
 """Runs: one pass over sources, from the first row registered to the last image done, and its counts.
 
 A run is done when no image of it waits. Counts are images; while a run is under way they are added up by the
-writers, and at its end they are counted once more from the rows.
+writers, and at its end they are counted once more from the rows: what became of a product's first photo may be another
+thing by its last one. Where a later run has met images that this one had done, the rows say that run, and the counts
+stay as they were added up; so they do for a run that tries a model version, which leaves no failure in the rows.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Select, case, exists, func, select, update
 from sqlalchemy.orm import Session
@@ -146,7 +149,9 @@ def finish_runs(session: Session, *, now: datetime) -> list[int]:
     """
     finished = session.execute(_idle_runs(now).with_for_update(of=Run, key_share=True)).all()
     for run in finished:
-        tagged, review, failed = count_outcomes(session, run.id)
+        tagged, review, failed = run.tagged, run.review, run.failed
+        if not run.trial and sum(counted_once_more := count_outcomes(session, run.id)) == tagged + review + failed:
+            tagged, review, failed = counted_once_more
         due = tagged + review + failed + run.postponed
         session.execute(
             update(Run)
@@ -154,7 +159,7 @@ def finish_runs(session: Session, *, now: datetime) -> list[int]:
             .values(
                 state="done" if run.state == "running" else "interrupted",
                 finished_at=now,
-                # Images that a later run took over while they waited are that run's: these counts are of the rest.
+                # Images that another run took over while they waited are that run's: these counts are of the rest.
                 images=Run.unchanged + due,
                 due=due,
                 tagged=tagged,
@@ -179,13 +184,12 @@ def has_idle_run(session: Session, *, now: datetime) -> bool:
     return session.execute(_idle_runs(now).limit(1)).one_or_none() is not None
 
 
-def _idle_runs(now: datetime) -> Select[int, str, int, int, str | None]:
+def _idle_runs(now: datetime) -> Select[*tuple[Any, ...]]:
     """The open runs of which no image waits, and no enqueueing is under way."""
     waits = exists().where(Image.run_id == Run.id, Image.chunk_id.is_not(None))
     silent = (Run.state == "enqueueing") & (Run.touched_at < now - timedelta(seconds=ENQUEUE_SILENCE_S))
-    query = select(Run.id, Run.state, Run.due, Run.postponed, Run.note).where(
-        Run.finished_at.is_(None), (Run.state == "running") | silent, ~waits
-    )
+    columns = (Run.id, Run.state, Run.trial, Run.due, Run.tagged, Run.review, Run.failed, Run.postponed, Run.note)
+    query = select(*columns).where(Run.finished_at.is_(None), (Run.state == "running") | silent, ~waits)
     return query.order_by(Run.id)
 
 

@@ -238,7 +238,7 @@ def _requeue_outdated(walk: Walk, filler: ChunkFiller, deadline_at: datetime | N
                 if deadline_at is not None and now >= deadline_at:
                     postponed += len(image_ids)
                     continue
-                requeued += requeue_outdated(writer, image_ids, filler=filler, now=now)
+                requeued += requeue_outdated(writer, image_ids, question=walk.question, filler=filler, now=now)
     return requeued, postponed
 
 

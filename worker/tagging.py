@@ -27,6 +27,7 @@ from worker.redis_server import embedded_redis
 from worker.settings import Settings
 
 POLL_S = 0.05  # a row is read this often while waiting: half a millisecond
+POLL_ELSEWHERE_S = 1.0  # what another run took over is counted: .2 s where a million images wait
 DISPATCH_S = 0.5  # as often as a worker's own timer
 SILENCE_S = 60.0  # without a finished image for so long, somebody should look
 TELL_EVERY_S = 10.0  # that Redis is away
@@ -61,11 +62,14 @@ class Progress:
 
 
 def read_progress(engine: Engine, enqueued: Enqueued) -> Progress:
-    """Where a run stands now. What a later run took over is asked for at its end: until then its own are waited for."""
+    """Where a run stands now. What a later run took over is asked for at its end: until then its own are waited for.
+
+    Of a trial it is not: nobody takes that over, they take images out of it.
+    """
     with reading(engine) as session:
         run = session.get_one(Run, enqueued.run_id)
         closed = run.finished_at is not None
-        elsewhere = count_waiting(session, enqueued.parts) if closed else 0
+        elsewhere = count_waiting(session, enqueued.parts) if closed and not run.trial else 0
         return Progress(run.due, run.tagged, run.review, run.failed, closed, elsewhere)
 
 
@@ -178,7 +182,8 @@ def wait_for_run(
     while not last.finished:
         show(last)
         now = time.monotonic()
-        if now - dispatched_at > DISPATCH_S or last.done >= last.due:  # the latter: it may be closed now
+        may_close = not last.closed and last.done >= last.due
+        if now - dispatched_at > DISPATCH_S or may_close:
             try:
                 crew.work()
             except BrokerUnreachableError as error:
@@ -193,6 +198,6 @@ def wait_for_run(
         if now - max(changed_at, told_at) > SILENCE_S:
             say(f"no image was finished for {now - changed_at:.0f} s; {last.waiting} wait")
             told_at = now
-        time.sleep(POLL_S)
+        time.sleep(POLL_ELSEWHERE_S if last.closed else POLL_S)
     show(last)
     return last

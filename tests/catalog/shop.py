@@ -181,6 +181,10 @@ class Shop:
         while self.pending_chunks():
             lease = self.claim(now=now)
             self.write(lease, self.outcomes(lease, found, contents), now=now)
+        self.finish(now=now)
+
+    def finish(self, *, now: datetime = NOW) -> None:
+        """Close the runs that are done."""
         with writing(self.engine) as session:
             finish_runs(session, now=now)
 

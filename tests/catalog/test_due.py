@@ -34,7 +34,7 @@ def retag(
             session, source_id=source_id, question=question, files=files, filler=filler, seen=seen, now=now
         )
         for ids in outdated_images(session, question, [source_id], run_id=run_id, seen=seen):
-            counts += BatchCounts(outdated=requeue_outdated(session, ids, filler=filler, now=now))
+            counts += BatchCounts(outdated=requeue_outdated(session, ids, question=question, filler=filler, now=now))
         session.get_one(Run, run_id).state = "running"
     return run_id, counts
 
@@ -159,3 +159,27 @@ def test_a_category_and_a_new_rule_reach_images_that_are_settled(shop: Shop) -> 
     assert counts == BatchCounts(unchanged=1)
     assert shop.shown("other")["tag"] == "Shirt"
     assert shop.tag_row("other").imported_category == "Coat"
+
+
+def test_a_retag_asks_again_for_what_waits_to_be_taken_as_the_model_saw_it(shop: Shop) -> None:
+    files = [photo("a.jpg"), photo("b.jpg")]
+    shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": SURE_SHIRT})
+    first, _ = retag(shop, photo("a.jpg", size=200), photo("b.jpg"))
+    second, counts = retag(shop, photo("a.jpg", size=200), photo("b.jpg"), again=True)
+    assert counts.due == 2
+    shop.work({"a.jpg": SURE_COAT, "b.jpg": SURE_COAT})
+    assert [shop.shown(sku)["tag"] for sku in "ab"] == ["Coat", "Coat"]
+    with reading(shop.engine) as session:
+        assert [session.get_one(Run, run_id).due for run_id in (first, second)] == [0, 2]
+    assert retag(shop, *files)[1].due == 1
+
+
+def test_a_retag_takes_what_waits_for_the_model_before_and_in_a_trial(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": SURE_SHIRT})
+    tried = shop.add_model("tried", current=False)
+    shop.enqueue(photo("a.jpg"), model=tried, trial=True)  # waits there
+    new = shop.add_model("new", current=False)
+    shop.promote(new)
+    run_id, counts = retag(shop, photo("a.jpg"), photo("b.jpg"))
+    assert counts.outdated == 2
+    assert [shop.image(key).run_id for key in ("a.jpg", "b.jpg")] == [run_id, run_id]

@@ -68,6 +68,29 @@ def test_images_that_wait_for_an_earlier_run_are_the_new_runs_and_are_not_done_t
         ] == [("done", 1, 1, 1), ("done", 2, 2, 2)]
 
 
+@pytest.mark.parametrize("claimed", [False, True])
+def test_images_that_wait_for_a_model_that_is_current_no_more_are_classified_by_the_new_one(
+    shop: Shop, claimed: bool
+) -> None:
+    first = shop.enqueue(photo("a.jpg"), photo("b.jpg"), photo("c.jpg"))
+    lease = shop.claim() if claimed else None
+    old, new = shop.model, shop.add_model("tiny-2", current=False)
+    shop.promote(new)
+    second, counts = shop.enqueue_counting(photo("a.jpg"), photo("b.jpg"), now=later(60))
+    assert counts == BatchCounts(new=2)
+    if lease is not None:
+        assert set(shop.outcomes(lease, dict.fromkeys(("a.jpg", "b.jpg", "c.jpg"), SURE_BOOT))) == set(
+            shop.outcomes(lease, {"c.jpg": SURE_BOOT})
+        )
+        shop.write(lease, shop.outcomes(lease, {"c.jpg": SURE_BOOT}))
+    shop.work({"a.jpg": SURE_SHIRT, "b.jpg": SURE_COAT, "c.jpg": SURE_BOOT})
+    with reading(shop.engine) as session:
+        judges = dict(session.execute(select(Product.sku, Tag.model_version_id).join(Tag)).all())
+        runs = {run.id: (run.state, run.due, run.classified) for run in session.scalars(select(Run))}
+    assert judges == {"a": new, "b": new, "c": old}
+    assert runs == {first: ("done", 1, 1), second: ("done", 2, 2)}
+
+
 @pytest.mark.parametrize("code", sorted(PERMANENT_FAILURES))
 def test_a_file_that_failed_by_its_own_fault_is_not_tried_again(shop: Shop, code: str) -> None:
     shop.tag({"a.jpg": (code, "a reason")})

@@ -46,7 +46,7 @@ def test_at_its_end_a_run_is_counted_from_the_rows(shop: Shop) -> None:
     run_id = shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": SOME_TOP, "c.jpg": UNSURE, "d.jpg": TRUNCATED})
     with writing(shop.engine) as session:
         run = session.get_one(Run, run_id)
-        run.state, run.finished_at, run.tagged, run.review = "running", None, 99, 99
+        run.state, run.finished_at, run.tagged, run.review = "running", None, 3, 0
     finish(shop)
     run = run_of(shop, run_id)
     assert (run.tagged, run.review, run.failed) == (2, 1, 1)
@@ -63,6 +63,20 @@ def test_a_run_says_how_many_of_its_images_another_run_took_over(shop: Shop) -> 
     assert [(run.images, run.due, run.tagged, run.failed) for run in runs] == [(1, 1, 1, 0), (2, 2, 1, 1)]
     assert [run.note for run in runs] == [
         "left out: /gone\nanother run took over 2 images that waited, and counts them", None,
+    ]  # fmt: skip
+
+
+def test_what_a_run_has_done_stays_in_its_counts_when_a_later_run_does_it_again(shop: Shop) -> None:
+    first = shop.enqueue(*(photo(f"{name}.jpg") for name in "abcd"), chunk_size=2)
+    found = {"a.jpg": SURE_SHIRT, "b.jpg": TRUNCATED, "c.jpg": SURE_SHIRT, "d.jpg": UNSURE}
+    lease = shop.claim()
+    shop.write(lease, shop.outcomes(lease, found))
+    # Changed on disk since, while the first run is still at work.
+    second = shop.enqueue(photo("a.jpg", size=200), photo("b.jpg", size=200), now=later(60))
+    shop.work(found | {"b.jpg": SURE_SHIRT}, {"a.jpg": "new a", "b.jpg": "new b"}, now=later(60))
+    runs = [run_of(shop, run_id) for run_id in (first, second)]
+    assert [(run.state, run.images, run.tagged, run.review, run.failed, run.note) for run in runs] == [
+        ("done", 4, 2, 1, 1, None), ("done", 2, 2, 0, 0, None),
     ]  # fmt: skip
 
 

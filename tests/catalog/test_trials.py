@@ -4,6 +4,7 @@ from sqlalchemy import select, update
 from catalog.chunks import ChunkFiller
 from catalog.database import reading, writing
 from catalog.models import Chunk, Prediction, Run, TagEvent
+from catalog.people import reject_label
 from catalog.registering import BatchCounts
 from catalog.runs import RunCounts, close_enqueueing, start_run
 from catalog.trials import queue_images
@@ -48,6 +49,22 @@ def test_a_trial_predicts_what_was_classified_and_leaves_every_tag_alone(shop: S
     with reading(shop.engine) as session:
         run = session.get_one(Run, run_id)
         assert (run.state, run.classified, run.images) == ("done", 2, 2)
+
+
+def test_a_trial_changes_nothing_of_an_image_that_is_another_photo_by_now(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": SURE_SHIRT})
+    model = shop.add_model("tiny-2", current=False)
+    run_id, _ = queue_all(shop, model)
+    shop.work({"a.jpg": SURE_COAT, "b.jpg": TRUNCATED}, {"a.jpg": "replaced this morning", "b.jpg": "this one too"})
+    for sku in "ab":
+        image = shop.image(f"{sku}.jpg")
+        assert (image.content_hash, image.failure_code, image.chunk_id) == (content_of(f"{sku}.jpg"), None, None)
+        with writing(shop.engine) as session:
+            reject_label(session, sku, "Boot", by="bert", now=later(60))
+        assert shop.shown(sku)["tag"] == "Shirt"
+    with reading(shop.engine) as session:
+        run = session.get_one(Run, run_id)
+        assert (run.state, run.images, run.failed, run.note) == ("done", 2, 1, None)
 
 
 def test_a_trial_goes_on_where_it_was(shop: Shop) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from catalog.chunks import Rank, changed_rows, is_ready
@@ -36,7 +36,7 @@ class Lease:
     rank: int = Rank.NEW
     again: bool = False  # what the model has seen is classified all the same
     trial: bool = False  # its run tries a model version that is not promoted
-    age_s: float = 0.0  # of the chunk, when it was claimed
+    away_s: float = 0.0  # how long the share of its images had been away when it was claimed
 
 
 def new_token() -> str:
@@ -65,17 +65,19 @@ def claim_chunk(
             attempts=Chunk.attempts + 1,
             lease_expires_at=now + timedelta(seconds=lease_s),
         )
-        .returning(Chunk.run_id, Chunk.attempts, Chunk.rank, Chunk.created_at)
+        .returning(Chunk.run_id, Chunk.attempts, Chunk.rank, Chunk.away_since)
     )
     row = session.execute(statement).one_or_none()
     if row is None:
-        ours = select(Chunk.run_id, Chunk.attempts, Chunk.rank, Chunk.created_at)
+        ours = select(Chunk.run_id, Chunk.attempts, Chunk.rank, Chunk.away_since)
         row = session.execute(ours.where(Chunk.id == chunk_id, Chunk.token == token)).one_or_none()
     if row is None:
         return None
     run = session.execute(select(Run.model_version_id, Run.again, Run.trial).where(Run.id == row.run_id)).one()
-    age_s = (now - row.created_at).total_seconds()
-    return Lease(chunk_id, row.run_id, run.model_version_id, token, row.attempts, row.rank, run.again, run.trial, age_s)
+    away_s = 0.0 if row.away_since is None else (now - row.away_since).total_seconds()
+    return Lease(
+        chunk_id, row.run_id, run.model_version_id, token, row.attempts, row.rank, run.again, run.trial, away_s
+    )
 
 
 def hold_lease(session: Session, lease: Lease, *, lease_s: float, now: datetime, images_written: bool = False) -> None:
@@ -107,10 +109,13 @@ def finish_chunk(session: Session, lease: Lease) -> None:
         raise LeaseLostError(f"chunk {lease.chunk_id}")
 
 
-def give_back(session: Session, lease: Lease, *, ready_at: datetime) -> None:
+def give_back(session: Session, lease: Lease, *, ready_at: datetime, found_away_at: datetime | None = None) -> None:
     """Make a chunk pending again from `ready_at` on, for a worker that stops or cannot go on now.
 
     It did not die: the attempt does not count.
+
+    Args:
+        found_away_at: now, where the share of its images is away: how long it has been counts from the first time on.
 
     Raises:
         LeaseLostError: the chunk has another token now.
@@ -118,7 +123,11 @@ def give_back(session: Session, lease: Lease, *, ready_at: datetime) -> None:
     statement = (
         update(Chunk)
         .where(Chunk.id == lease.chunk_id, Chunk.token == lease.token)
-        .values(**_pending_again(ready_at), attempts=Chunk.attempts - 1)
+        .values(
+            **_pending_again(ready_at),
+            attempts=Chunk.attempts - 1,
+            away_since=None if found_away_at is None else func.coalesce(Chunk.away_since, found_away_at),
+        )
     )
     if changed_rows(session, statement) == 0:
         raise LeaseLostError(f"chunk {lease.chunk_id}")

@@ -121,6 +121,7 @@ class Run(Base):
     failed: Mapped[int] = mapped_column(default=0)
     gone: Mapped[int] = mapped_column(default=0, server_default="0")  # images that this run found no more
     postponed: Mapped[int] = mapped_column(default=0, server_default="0")  # due, and not begun before the deadline
+    changed: Mapped[int | None]  # products with another tag than before it; None: not counted yet
     deadline_at: Mapped[datetime | None]  # after it nothing of the run is leased
     again: Mapped[bool] = mapped_column(default=False, server_default=false())  # classify what the model has seen too
     note: Mapped[str | None]  # what a person should know: sources that were away, much that vanished
@@ -153,6 +154,7 @@ class Chunk(Base):
     lease_expires_at: Mapped[datetime | None]
     published_at: Mapped[datetime | None]
     ready_at: Mapped[datetime | None]  # set when a worker gave it back or lost it: from then on another may take it
+    away_since: Mapped[datetime | None]  # when the share of its images was first found away; None: it was there
     created_at: Mapped[datetime]
     rank: Mapped[int] = mapped_column(default=0, server_default="0")  # catalog.chunks.Rank: what a run does first
 
@@ -352,6 +354,7 @@ class Tag(Base):
     deciding_image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id"))
     model_run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))
     model_at: Mapped[datetime | None]
+    waiting_since: Mapped[datetime | None]  # when the model sent it to review, and every judgement since left it there
 
     human_label_id: Mapped[int | None] = mapped_column(ForeignKey("label.id"))
     human_action: Mapped[str | None]

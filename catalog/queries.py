@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, TextClause, case, select, text, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, Subquery, TextClause, case, func, select, text, tuple_, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from catalog.errors import CatalogError
@@ -263,7 +263,8 @@ def _fetch_reviews(session: Session, product_ids: Sequence[int]) -> list[dict[st
             Tag.product_id, Product.sku, Tag.review_reason.label("reason"), Label.shown.label("tag"),
             *(guess.shown.label(f"guess_{number}") for number, guess in enumerate(guesses, start=1)),
             Tag.guess_1_confidence, Tag.guess_2_confidence, Tag.guess_3_confidence, Source.root,
-            Image.key.label("image"), ModelVersion.name.label("model"), Tag.model_at.label("waiting_since"),
+            Image.key.label("image"), ModelVersion.name.label("model"),
+            func.coalesce(Tag.waiting_since, Tag.model_at).label("waiting_since"),
         )
         .join(Product, Product.id == Tag.product_id)
         .outerjoin(ModelVersion, ModelVersion.id == Tag.model_version_id)

@@ -8,14 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from operator import itemgetter
+from pathlib import PurePosixPath
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from catalog.chunks import ChunkFiller, Rank
 from catalog.database import join_writers
 from catalog.due import ImageFile, KnownImage, Question, SortedFiles, sort_files
 from catalog.models import Image, Product, Source
+from catalog.overviews import Part
 from catalog.presence import SeenImages
 from catalog.runs import touch_run
 from catalog.statements import is_one_of, update_rows, upsert
@@ -69,14 +71,28 @@ def list_sources(session: Session) -> list[Source]:
 
 
 def register_source(session: Session, *, root: str, manifest: str, sku_pattern: str | None, now: datetime) -> int:
-    """The id of the source, added or with its SKU rule set anew."""
+    """The id of the source, added or with its SKU rule set anew.
+
+    A folder that is added inside another source takes over the images that stand in it.
+    """
     source = find_source(session, root=root, manifest=manifest)
     if source is None:
         source = Source(root=root, manifest=manifest, sku_pattern=sku_pattern, registered_at=now)
         session.add(source)
         session.flush()
+        if not manifest:
+            _take_over_images(session, source)
     source.sku_pattern = sku_pattern
     return source.id
+
+
+def _take_over_images(session: Session, source: Source) -> None:
+    for outer in enclosing_roots(session, [str(path) for path in PurePosixPath(source.root).parents]):
+        prefix = str(PurePosixPath(source.root).relative_to(outer.root)) + "/"
+        inside = Part(outer.id, key_prefix=prefix).condition()
+        session.execute(select(Image.id).where(inside).order_by(Image.id).with_for_update())
+        key = func.substr(Image.key, len(prefix) + 1)
+        session.execute(update(Image).where(inside).values(source_id=source.id, key=key))
 
 
 def register_images(

@@ -23,9 +23,9 @@ from catalog.statements import is_one_of, upsert
 MODEL_COLUMNS = (
     "model_version_id", "model_label_id", "model_confidence", "review_reason", "guess_1_id", "guess_1_confidence",
     "guess_2_id", "guess_2_confidence", "guess_3_id", "guess_3_confidence", "deciding_image_id", "model_run_id",
-    "model_at",
+    "model_at", "waiting_since",
 )  # fmt: skip
-TOLD_COLUMNS = ("model_run_id", "model_at")  # who derived the rest, and when
+TOLD_COLUMNS = ("model_run_id", "model_at", "waiting_since")  # who derived the rest, and when
 SAID_COLUMNS = tuple(name for name in MODEL_COLUMNS if name not in TOLD_COLUMNS)
 _NOTHING_SAID = dict.fromkeys(SAID_COLUMNS)
 
@@ -89,6 +89,8 @@ def recompute_tags(
     for product_id, judge in chosen.items():
         decision = decide(predictions[product_id], label_sets[judge], rejected=rejected.get(product_id, ()))
         row = _model_row(product_id, judge, decision)
+        if decision.review_reason is not None:
+            row["waiting_since"] = _waits_since(stored.get(product_id)) or now
         spoke = run_id is not None and judge == model_version_id
         if spoke or product_id not in stored or not _says_the_same(row, stored[product_id]):
             decided.append(row)
@@ -136,6 +138,14 @@ def _judge_of(stored: Row[Any] | None) -> list[int]:
     return [] if stored is None or stored.model_version_id is None else [stored.model_version_id]
 
 
+def _waits_since(stored: Row[Any] | None) -> datetime | None:
+    """When the model sent the product to review, if it has; judging it again makes it wait no less."""
+    if stored is None or stored.review_reason is None:
+        return None
+    since: datetime | None = stored.waiting_since or stored.model_at  # the latter in rows from before the column
+    return since
+
+
 def _says_the_same(row: Mapping[str, Any], stored: Row[Any]) -> bool:
     """Whether a derived row differs from the stored one in nothing but who derived it when."""
     return all(row[name] == getattr(stored, name) for name in SAID_COLUMNS)
@@ -143,7 +153,7 @@ def _says_the_same(row: Mapping[str, Any], stored: Row[Any]) -> bool:
 
 def _model_row(product_id: int, model_version_id: int | None, decision: Decision | None) -> dict[str, Any]:
     """What the model says of a product, as columns of its tag row; all empty without a decision."""
-    row: dict[str, Any] = {"product_id": product_id, **_NOTHING_SAID}
+    row: dict[str, Any] = {"product_id": product_id, "waiting_since": None, **_NOTHING_SAID}
     if decision is None:
         return row
     row["model_version_id"] = model_version_id
@@ -211,11 +221,12 @@ def read_predictions(
 ) -> dict[int, list[ImagePrediction]]:
     """Product id -> what a model version said of the product's images, in the order of their ids.
 
-    Of those that are present, or of those that are gone.
+    Of those that are present, or of those that are gone. The same content under two names is one photo: in a manifest
+    and in a folder, or copied.
     """
-    found: dict[int, list[ImagePrediction]] = defaultdict(list)
+    found: dict[int, dict[bytes, ImagePrediction]] = defaultdict(dict)
     query = (
-        select(Image.product_id, Image.id, Prediction.probabilities)
+        select(Image.product_id, Image.id, Prediction.content_hash, Prediction.probabilities)
         .join(Prediction, Prediction.content_hash == Image.content_hash)
         .where(
             is_one_of(Image.product_id, product_ids),
@@ -224,9 +235,9 @@ def read_predictions(
         .where(Prediction.model_version_id == model_version_id)
         .order_by(Image.id)
     )
-    for product_id, image_id, probabilities in session.execute(query):
-        found[product_id].append(ImagePrediction(image_id, probabilities))
-    return found
+    for product_id, image_id, content_hash, probabilities in session.execute(query):
+        found[product_id].setdefault(content_hash, ImagePrediction(image_id, probabilities))
+    return {product_id: list(photos.values()) for product_id, photos in found.items()}
 
 
 def _products_not_looked_at(session: Session, product_ids: Sequence[int]) -> set[int]:

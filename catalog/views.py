@@ -27,7 +27,8 @@ VIEWS = {
                shown(guess_1) AS guess_1, tag.guess_1_confidence AS guess_1_confidence,
                shown(guess_2) AS guess_2, tag.guess_2_confidence AS guess_2_confidence,
                shown(guess_3) AS guess_3, tag.guess_3_confidence AS guess_3_confidence,
-               source.root AS root, image.key AS image, model_version.name AS model, tag.model_at AS waiting_since
+               source.root AS root, image.key AS image, model_version.name AS model,
+               coalesce(tag.waiting_since, tag.model_at) AS waiting_since
           FROM tag
           JOIN product ON product.id = tag.product_id
           JOIN model_version ON model_version.id = tag.model_version_id

@@ -184,13 +184,18 @@ class _ChunkWork:
 
     def _write(self, outcomes: Sequence[Outcome], *, last: bool = False, give_rest_back: bool = False) -> int:
         def write() -> None:
+            began = time.monotonic()
             with writing(self.engine) as session:
                 now = self.clock(session)
                 write_outcomes(
                     session, self.lease, outcomes, labels=self.labels, lease_s=self.lease_s, last=last, now=now
                 )
                 if give_rest_back:
-                    give_back(session, self.lease, ready_at=now + timedelta(seconds=self._rest_s()))
+                    rest = timedelta(seconds=self._rest_s())
+                    give_back(session, self.lease, ready_at=now + rest, found_away_at=now if self.away else None)
+                elif not last and time.monotonic() - began > self.lease_s / 4:
+                    # It waited for a promotion, and what was renewed before that has run out.
+                    hold_lease(session, self.lease, lease_s=self.lease_s, now=self.clock(session))
 
         self.before_wait()
         self._ask(write)
@@ -202,7 +207,7 @@ class _ChunkWork:
         if not self.away:
             return 0
         log.warning("its images wait: not there, or empty: %s", ", ".join(sorted(self.away)), extra=self.ids)
-        return min(max(self.lease.age_s / 2, LEAST_REST_S), MOST_REST_S)
+        return min(max(self.lease.away_s / 2, LEAST_REST_S), MOST_REST_S)
 
     def _renew(self) -> None:
         """Renew the lease where an image was done and a quarter of it is gone."""
@@ -281,7 +286,7 @@ class _ChunkWork:
                     data = read_photo(image.root, image.key, max_bytes=self.limits.max_file_bytes)
                     read.append((image, data, hash_content(data)))
             except ImageError as error:
-                if error.code == SOURCE_MISSING and self.lease.age_s < MOST_AWAY_S:
+                if error.code == SOURCE_MISSING and self.lease.away_s < MOST_AWAY_S:
                     self.away.add(image.root)
                 else:
                     failed.append(self._failed(image, None, error))

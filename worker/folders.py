@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from catalog.due import NOT_THERE
@@ -88,11 +88,14 @@ def _group_of(pattern: re.Pattern[str]) -> str:
     return "sku" if "sku" in pattern.groupindex else next(iter(pattern.groupindex))
 
 
-def walk_images(root: str, folder: str, skips: Skips) -> Iterator[str]:
+def walk_images(root: str, folder: str, skips: Skips, *, left_out: Collection[str] = ()) -> Iterator[str]:
     """The path of every image by its name below `root`/`folder`, any depth, in the order of the disk.
 
     Memory grows with depth, not with files. What is no image is counted in `skips`; links to folders are not
     followed; links to files are given (whoever opens them judges where they lead).
+
+    Args:
+        left_out: whole paths of folders that are not walked.
     """
     path = os.path.join(root, folder) if folder else root
     for entry in _entries_of(path, skips):
@@ -101,7 +104,8 @@ def walk_images(root: str, folder: str, skips: Skips) -> Iterator[str]:
         elif (reason := _skip_reason(entry)) is not None:
             skips.add(reason, text_of_path(entry.path))
         elif entry.is_dir(follow_symlinks=False):
-            yield from walk_images(root, entry.path, skips)
+            if entry.path not in left_out:
+                yield from walk_images(root, entry.path, skips, left_out=left_out)
         else:
             yield entry.path
 

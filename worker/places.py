@@ -1,7 +1,7 @@
 """Places: what a PATH on the command line stands for, and the images found there.
 
 A place is a source (a folder or a manifest), or a part of one: a folder or file below a root that the catalog
-knows belongs to that source, so that no photo is registered twice.
+knows belongs to that source, and of several such roots to the innermost, so that no photo is registered twice.
 """
 
 import os
@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -42,12 +42,16 @@ MOST_KEY_CHARACTERS = MOST_KEY_BYTES // 4  # and not more: UTF-8 has at most fou
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A source, or a part of it. Paths are as the file system has them; `part` is below `root`, "" for all."""
+    """A source, or a part of it. Paths are as the file system has them; `part` is below `root`, "" for all.
+
+    `left_out` are the whole paths of folders below it that are sources of their own.
+    """
 
     root: str
     manifest: str
     part: str
     pattern: str | None
+    left_out: frozenset[str] = frozenset()
 
     @property
     def is_file(self) -> bool:
@@ -67,9 +71,18 @@ class Place:
         return not self.part
 
     @property
+    def full(self) -> str:
+        """The whole path."""
+        return os.path.join(self.root, self.part, self.manifest).rstrip(os.sep)
+
+    @property
     def shown(self) -> str:
         """The path for people, as the catalog stores it."""
-        return text_of_path(os.path.join(self.root, self.part, self.manifest).rstrip(os.sep))
+        return text_of_path(self.full)
+
+    def is_around(self, other: "Place") -> bool:
+        """Whether the other one stands in this folder."""
+        return not self.manifest and self.full != other.full and is_inside(other.full, self.full)
 
     def as_part(self, source_id: int) -> Part:
         """The same as the catalog has it."""
@@ -82,19 +95,27 @@ class Place:
 def resolve_places(session: Session, paths: Sequence[str], *, pattern: str | None) -> list[Place]:
     """The places of these paths, each once; a path inside another of them is left out.
 
+    A folder comes with the sources that stand in it, each with the rule that it has.
+
     Raises:
         UsageError: a path is not there, or is neither folder, image nor manifest; a pattern that is none.
     """
     parse_sku_rule(pattern)
-    places = [_resolve(session, path, pattern) for path in paths]
-    fulls = [place.shown for place in places]
-    kept = []
-    for index, place in enumerate(places):
-        others = [other for position, other in enumerate(fulls) if position != index and not places[position].manifest]
-        inside = any(is_inside(fulls[index], other) and fulls[index] != other for other in others)
-        if (place.manifest or not inside) and fulls[index] not in fulls[:index]:
-            kept.append(place)
-    return kept
+    typed = [_resolve(session, path, pattern) for path in paths]
+    known = known_places(session)
+    places: dict[str, Place] = {}
+    for place in typed:
+        if place.manifest or not any(other.is_around(place) for other in typed):
+            places.setdefault(place.full, leave_out(place, known))
+            inner = [other for other in known if place.is_around(other) and not other.manifest and other.is_there]
+            places = {other.full: other for other in inner} | places
+    return list(places.values())
+
+
+def leave_out(place: Place, known: Sequence[Place]) -> Place:
+    """The place without the sources that stand in it."""
+    inner = frozenset(other.root for other in known if not other.manifest and place.is_around(other))
+    return replace(place, left_out=inner)
 
 
 def _resolve(session: Session, path: str, pattern: str | None) -> Place:
@@ -134,10 +155,11 @@ def _within_source(session: Session, folder: str, name: str, pattern: str | None
 
 def known_places(session: Session) -> list[Place]:
     """Every source that was ever enqueued, as a place."""
-    return [
+    places = [
         Place(path_of_text(source.root), path_of_text(source.manifest), "", source.sku_pattern)
         for source in list_sources(session)
     ]
+    return [leave_out(place, places) for place in places]
 
 
 def images_of(place: Place, skips: Skips, *, look: bool = True) -> Iterator[ImageFile]:
@@ -179,7 +201,7 @@ def _images_of_manifest(place: Place, skips: Skips, *, look: bool) -> Iterator[I
 def _keys_of(place: Place, skips: Skips) -> Iterator[tuple[str, str]]:
     """Path and key of each image of a folder, or of the one image."""
     only = os.path.join(place.root, place.part)
-    for path in (only,) if place.is_file else walk_images(place.root, place.part, skips):
+    for path in (only,) if place.is_file else walk_images(place.root, place.part, skips, left_out=place.left_out):
         key = key_of(path, place.root)
         if len(key) > MOST_KEY_CHARACTERS and len(key.encode()) > MOST_KEY_BYTES:
             skips.add(f"path of more than {MOST_KEY_BYTES} bytes", key)
@@ -194,19 +216,20 @@ def survey(places: Sequence[Place]) -> int:
         UsageError: one has none, several folders repeat a stem, or a manifest names an image for two SKUs.
     """
     with closing(_Seen()) as seen:
-        return sum(_survey(place, seen) for place in places)
+        found = [(place, *_survey(place, seen)) for place in places]
+    for place, count, skips in found:
+        inner = sum(images for other, images, _ in found if place.is_around(other))
+        if not count and not inner and not any(other.is_around(place) for other, _, _ in found):
+            raise UsageError(f"{place.shown}: no image found"
+                             + "".join(f"; {line}" for line in skips.lines()[:3]))  # fmt: skip
+    return sum(count for _, count, _ in found)
 
 
-def _survey(place: Place, seen: "_Seen") -> int:
+def _survey(place: Place, seen: "_Seen") -> tuple[int, Skips]:
     skips = Skips()
     if place.manifest or place.pattern is not None:
-        count = sum(1 for _ in images_of(place, skips, look=False))
-    else:
-        count = _survey_stems(place, skips, seen)
-    if not count:
-        raise UsageError(f"{place.shown}: no image found"
-                         + "".join(f"; {line}" for line in skips.lines()[:3]))  # fmt: skip
-    return count
+        return sum(1 for _ in images_of(place, skips, look=False)), skips
+    return _survey_stems(place, skips, seen), skips
 
 
 def _survey_stems(place: Place, skips: Skips, seen: "_Seen") -> int:

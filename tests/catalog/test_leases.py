@@ -109,6 +109,23 @@ def test_an_attempt_that_was_ended_on_purpose_does_not_count(shop: Shop) -> None
     assert (row.state, row.attempts, row.token, row.published_at) == ("pending", 0, None, None)
 
 
+def test_how_long_a_share_is_away_counts_from_when_it_was_first_found_so(shop: Shop) -> None:
+    (chunk_id,) = shop.enqueue_chunks(1)
+    for seconds, found_away, expected in (
+        (0, True, 0),
+        (60, True, 60),
+        (90, False, 90),
+        (120, True, 0),
+        (150, True, 30),
+    ):
+        lease = shop.try_claim(chunk_id, now=later(seconds))
+        assert lease is not None
+        assert lease.away_s == expected
+        with writing(shop.engine) as session:
+            now = later(seconds)
+            give_back(session, lease, ready_at=now, found_away_at=now if found_away else None)
+
+
 def test_a_chunk_that_was_given_back_rests_and_then_waits_its_turn(shop: Shop) -> None:
     first, second, third = shop.enqueue_chunks(3, chunk_size=1)
     lease = shop.try_claim(first)

@@ -247,3 +247,32 @@ def test_a_late_chunk_of_an_older_model_leaves_what_a_promotion_derived(shop: Sh
     assert [(shop.shown(sku)["tag"], shop.shown(sku)["model"]) for sku in "ab"] == [
         ("Coat", "tiny-2"), ("Shirt", "tiny-1"),
     ]  # fmt: skip
+
+
+def test_the_same_content_under_two_names_is_one_photo(shop: Shop) -> None:
+    found = {"a_1.jpg": (0.7, 0.1, 0.1, 0.05, 0.05), "a_2.jpg": (0.5, 0.3, 0.1, 0.05, 0.05)}
+    shop.tag(found)
+    once = shop.tag_row("a")
+    shop.enqueue(photo("a_3.jpg"))
+    shop.work({"a_3.jpg": None}, {"a_3.jpg": "a_1.jpg"})
+    twice = shop.tag_row("a")
+    assert (twice.guess_1_confidence, twice.deciding_image_id) == (once.guess_1_confidence, once.deciding_image_id)
+
+
+def test_a_product_waits_for_a_person_since_it_was_first_sent_to_one(shop: Shop) -> None:
+    def waiting_since() -> object:
+        with reading(shop.engine) as session:
+            return session.scalar(text("SELECT waiting_since FROM review_queue WHERE sku = 'a'"))
+
+    shop.tag({"a.jpg": UNSURE})
+    first = waiting_since()
+    shop.enqueue(photo("a.jpg", size=200), now=later(60))
+    shop.work({"a.jpg": SOME_TOP}, {"a.jpg": "another photo"}, now=later(60))
+    assert shop.tag_row("a").model_at == later(60)
+    assert waiting_since() == first, "another reason, but it waits"
+    shop.enqueue(photo("a.jpg", size=300), now=later(120))
+    shop.work({"a.jpg": SURE_SHIRT}, {"a.jpg": "a good one"}, now=later(120))
+    assert waiting_since() is None
+    shop.enqueue(photo("a.jpg", size=400), now=later(180))
+    shop.work({"a.jpg": UNSURE}, {"a.jpg": "a bad one"}, now=later(180))
+    assert shop.tag_row("a").waiting_since == later(180)

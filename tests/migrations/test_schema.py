@@ -1,3 +1,4 @@
+import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -20,6 +21,8 @@ from migrations.revisions import SchemaError, current_revision, known_revisions,
 from migrations.schema import _config, differences, upgrade_schema
 from tests.catalog.shop import NOW, Shop
 from tests.catalog.test_views import fill
+
+VIEWS_OF_REVISION = {"0009": "bbad5ffae2e3eb17fd002640e589203f4206b56b96ed39a341ccf7df111d3c73"}
 
 
 def names_of(engine: Engine) -> tuple[set[str], set[str]]:
@@ -63,6 +66,36 @@ def test_upgrading_twice_changes_nothing(empty_engine: Engine) -> None:
     before = names_of(empty_engine)
     assert upgrade_schema(empty_engine) == (newest_revision(), newest_revision())
     assert names_of(empty_engine) == before
+
+
+def test_an_upgrade_with_nothing_to_do_leaves_rights_and_a_shops_own_views(postgres_shop: Shop) -> None:
+    engine = postgres_shop.engine
+    with writing(engine) as session:
+        session.execute(text("CREATE VIEW shop_tags AS SELECT sku, tag FROM product_tags"))
+        session.execute(text("GRANT SELECT ON product_tags TO PUBLIC"))
+    try:
+        upgrade_schema(engine)
+        with reading(engine) as session:
+            rights = text("SELECT count(*) FROM information_schema.role_table_grants"
+                          " WHERE table_name = 'product_tags' AND grantee = 'PUBLIC'")  # fmt: skip
+            assert session.scalar(rights) == 1
+    finally:
+        with writing(engine) as session:
+            session.execute(text("DROP VIEW shop_tags"))
+            session.execute(text("REVOKE SELECT ON product_tags FROM PUBLIC"))
+
+
+def test_views_that_are_not_there_are_built_anew(shop: Shop) -> None:
+    with shop.engine.execution_options(writes=True).begin() as connection:
+        drop_views(connection)
+    upgrade_schema(shop.engine)
+    assert names_of(shop.engine)[1] == set(VIEWS)
+
+
+def test_other_views_come_with_a_revision() -> None:
+    """At the newest revision an upgrade leaves the views alone: a view that changes needs one, and its digest here."""
+    digest = hashlib.sha256("\n".join(f"{name}:{VIEWS[name]}" for name in sorted(VIEWS)).encode()).hexdigest()
+    assert {newest_revision(): digest} == VIEWS_OF_REVISION
 
 
 def test_an_upgrade_keeps_every_row_and_every_view(shop: Shop) -> None:

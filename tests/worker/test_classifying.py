@@ -324,8 +324,12 @@ def test_images_whose_share_is_away_for_a_day_fail(catalog_engine: Engine, tmp_p
     share = draw_folder(tmp_path / "share", 2)
     _, chunk_id = one_chunk(catalog_engine, share)
     share.rename(tmp_path / "elsewhere")
-    tomorrow = load(catalog_engine, Chunk, chunk_id).created_at + timedelta(hours=24)
-    assert classify(catalog_engine, chunk_id, clock=at(tomorrow)) == 2
+    # The chunk has waited for its turn longer than that: it is the share's absence that counts.
+    found_away = load(catalog_engine, Chunk, chunk_id).created_at + timedelta(days=3)
+    assert classify(catalog_engine, chunk_id, clock=at(found_away)) == 0
+    assert load(catalog_engine, Chunk, chunk_id).away_since == found_away
+    assert classify(catalog_engine, chunk_id, clock=at(found_away + timedelta(hours=23))) == 0
+    assert classify(catalog_engine, chunk_id, clock=at(found_away + timedelta(hours=24))) == 2
     assert {image.failure_code for image in images(catalog_engine).values()} == {"source_missing"}
 
 

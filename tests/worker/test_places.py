@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from catalog.database import reading
 from tests.worker.pictures import draw_picture
-from tests.worker.service import count_rows, enqueue_paths, images
+from tests.worker.service import count_rows, enqueue_paths, images, tag_paths
 from worker.errors import UsageError
 from worker.folders import Skips
 from worker.places import Place, images_of, known_places, resolve_places, survey
@@ -79,6 +79,49 @@ def test_a_folder_named_like_an_image_is_a_folder_there_too(catalog_engine: Engi
     (place,) = resolve(catalog_engine, tmp_path / "photos" / "red.jpg")
     assert keys(place) == ["red.jpg/a.png"]
     assert enqueue_paths(catalog_engine, tmp_path / "photos" / "red.jpg").counts.images == 1
+
+
+def test_a_folder_around_a_known_source_comes_with_it_and_leaves_its_photos_to_it(
+    catalog_engine: Engine, tmp_path: Path
+) -> None:
+    photos, summer = tmp_path / "photos", tmp_path / "photos" / "2026" / "summer"
+    draw_picture(photos / "a.png")
+    draw_picture(summer / "b.png", 1)
+    draw_picture(summer / "more" / "c.png", 2)
+    draw_picture(tmp_path / "photos" / "2026" / "summer-sale" / "d.png", 3)
+    tag_paths(catalog_engine, summer, pattern="(?P<sku>[^/]+)[.]png$")
+    outer, inner = sorted(resolve(catalog_engine, photos), key=lambda place: place.full)
+    assert (keys(outer), keys(inner)) == (["2026/summer-sale/d.png", "a.png"], ["b.png", "more/c.png"])
+    assert inner.pattern == "(?P<sku>[^/]+)[.]png$"
+    assert survey([outer, inner]) == 4
+    tag_paths(catalog_engine, photos)
+    tag_paths(catalog_engine, photos / "2026")
+    assert sorted(images(catalog_engine)) == ["2026/summer-sale/d.png", "a.png", "b.png", "more/c.png"]
+    with reading(catalog_engine) as session:
+        assert sorted(key for place in known_places(session) for key in keys(place)) == sorted(images(catalog_engine))
+
+
+def test_a_folder_all_of_whose_photos_are_another_sources_is_not_empty(catalog_engine: Engine, tmp_path: Path) -> None:
+    draw_picture(tmp_path / "photos" / "sub" / "a.png")
+    tag_paths(catalog_engine, tmp_path / "photos" / "sub")
+    run = tag_paths(catalog_engine, tmp_path / "photos")
+    assert (run.images, run.unchanged) == (1, 1)
+    (tmp_path / "photos" / "sub" / "a.png").unlink()
+    with pytest.raises(UsageError, match="photos: no image found"):
+        enqueue_paths(catalog_engine, tmp_path / "photos")
+
+
+def test_a_source_inside_a_known_one_takes_its_photos_over(catalog_engine: Engine, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    draw_picture(photos / "a.png")
+    draw_picture(photos / "A-1" / "front.png", 1)
+    draw_picture(photos / "A-10" / "side.png", 2)
+    tag_paths(catalog_engine, photos)
+    run = tag_paths(catalog_engine, photos / "A-1", pattern="(?P<sku>[^/]+)[.]png$")
+    assert (run.images, run.unchanged) == (1, 1)
+    assert sorted(images(catalog_engine)) == ["A-10/side.png", "a.png", "front.png"]
+    assert tag_paths(catalog_engine, photos).unchanged == 3
+    assert count_rows(catalog_engine)["image"] == 3
 
 
 def test_the_known_rule_goes_on_inside_its_source(catalog_engine: Engine, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def print_pages(
             next_cursor = page.next_cursor
             yield from page.rows
 
-    with reading(opener.open_catalog()) as session:
+    with reading(opener.open_catalog(), waits=True) as session:  # `| less`
         print_rows(columns, rows(), form=form)
     if next_cursor is not None:
         print_message(f"More: {next_command(context, next_cursor)}")

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
@@ -27,6 +27,7 @@ CONNECT_TIMEOUT_S = 5  # a database that is away is noticed within one tick of a
 # A database whose machine lost its power, or that a firewall hides, is away after 10 s, not after two hours.
 KEEPALIVE = {"keepalives_idle": 4, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 
+LONGEST_WAIT_S = 3600  # a promotion of ten million products is over by then, and whoever reads at a pager has looked up
 LONGEST_IDLE_S = 60.0  # between two statements of one transaction a promotion computes for some seconds
 
 Clock = Callable[[Session], datetime]  # tells the moment inside a transaction: `current_time`, or one that is given
@@ -117,9 +118,15 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Session]:
-    """A session that only reads; nothing of it is kept."""
+def reading(engine: Engine, *, waits: bool = False) -> Iterator[Session]:
+    """A session that only reads; nothing of it is kept.
+
+    Args:
+        waits: between its questions something else is waited for, for as long as `LONGEST_WAIT_S`: it holds no row.
+    """
     with clear_errors(engine), Session(engine) as session:
+        if waits and engine.dialect.name == "postgresql":
+            session.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = {LONGEST_WAIT_S * 1000}"))
         yield session
 
 

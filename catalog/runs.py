@@ -6,7 +6,7 @@ thing by its last one. Where a later run has met images that this one had done, 
 stay as they were added up; so they do for a run that tries a model version, which leaves no failure in the rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -97,6 +97,7 @@ def close_enqueueing(
             state="running",
             touched_at=now,
             finished_at=None,  # silent for long, it may have been taken for killed
+            changed=None,
             images=counts.images,
             products=counts.products,
             unchanged=counts.unchanged,
@@ -120,6 +121,7 @@ def touch_run(session: Session, run_id: int, *, images: int, unchanged: int, due
             touched_at=now,
             state="enqueueing",
             finished_at=None,
+            changed=None,
         )
     )
 
@@ -177,6 +179,12 @@ def _add_note(note: str | None, *, taken_over: int) -> str | None:
         return note
     told = f"another run took over {counted(taken_over, 'image')} that waited, and counts them"
     return told if note is None else f"{note}\n{told}"
+
+
+def note_changed(session: Session, changed: Mapping[int, int]) -> None:
+    """Store how many products each run changed; of one that was opened again meanwhile it is not told."""
+    for run_id, products in sorted(changed.items()):
+        session.execute(update(Run).where(Run.id == run_id, Run.finished_at.is_not(None)).values(changed=products))
 
 
 def has_idle_run(session: Session, *, now: datetime) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session, aliased
 
 from catalog.database import take_turn
-from catalog.models import Label
+from catalog.models import Label, Run
 from catalog.statements import fetch_dicts
 from catalog.word_lists import NO_UTF8, Line, is_utf8
 
@@ -80,6 +80,8 @@ def set_categories(session: Session, categories: Mapping[int, str]) -> None:
     if changes:
         statement = update(Label).where(Label.__table__.c.id == bindparam("b_id"))
         session.connection().execute(statement.values(category=bindparam("b_category")), changes)
+        # Labels that share a category are one tag: what a run changed is to be counted by the names of now.
+        session.execute(update(Run).where(Run.changed.is_not(None)).values(changed=None))
 
 
 def list_taxonomy(session: Session) -> list[dict[str, Any]]:

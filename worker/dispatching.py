@@ -13,7 +13,8 @@ from catalog.budgets import CHUNKS, drop_overdue_chunks, has_overdue_chunks
 from catalog.chunks import has_returned, has_work, mark_unpublished, pending_queues, take_returned, take_unpublished
 from catalog.database import Clock, current_time, reading, writing
 from catalog.leases import release_expired_leases
-from catalog.runs import finish_runs, has_idle_run
+from catalog.run_queries import count_changed, uncounted_runs
+from catalog.runs import finish_runs, has_idle_run, note_changed
 
 # Messages that may wait in a queue. 64 chunks are 16,000 images, some seconds of work for two processes, and the
 # rest of ten million images need no memory of Redis. Refilled at a quarter, so that no worker finds it empty.
@@ -64,6 +65,16 @@ def dispatch(engine: Engine, queue: Queue, *, release: bool = True, clock: Clock
     if idle:
         with writing(engine) as session:
             finish_runs(session, now=clock(session))
+        _count_changes(engine)
+
+
+def _count_changes(engine: Engine) -> None:
+    """Note how many tags the finished runs changed: among millions they are counted once, not by each `runs`."""
+    with reading(engine) as session:
+        changed = count_changed(session, uncounted_runs(session))
+    if changed:
+        with writing(engine) as session:
+            note_changed(session, changed)
 
 
 def _drop_overdue(engine: Engine, clock: Clock) -> None:

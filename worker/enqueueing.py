@@ -230,7 +230,7 @@ def _register_all(
 def _requeue_outdated(walk: Walk, filler: ChunkFiller, deadline_at: datetime | None, clock: Clock) -> tuple[int, int]:
     """Hand out what is outdated, until the deadline; how many were, and how many there was no time for."""
     requeued = postponed = 0
-    with reading(walk.engine) as session:
+    with reading(walk.engine, waits=True) as session:  # each writer may wait for a promotion
         pages = outdated_images(session, walk.question, walk.source_ids, run_id=filler.run_id, seen=walk.seen)
         for image_ids in pages:
             with writing(walk.engine) as writer:

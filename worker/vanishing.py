@@ -65,6 +65,6 @@ def mark_vanished(
     if not judged.believed:
         return 0
     return mark_gone(
-        partial(writing, engine), partial(reading, engine), judged.believed, seen,
+        partial(writing, engine), partial(reading, engine, waits=True), judged.believed, seen,
         model_version_id=model_version_id, run_id=run_id, clock=clock,
     )  # fmt: skip

@@ -2,6 +2,7 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from time import sleep
 
 import pytest
 from sqlalchemy import Engine, select, text, update
@@ -201,3 +202,20 @@ def test_an_engine_without_a_pool_keeps_no_connection(postgres_url: str) -> None
         mine = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state IS NOT NULL")
         assert session.scalar(mine) == 1
     engine.dispose()
+
+
+def ask_slowly(engine: Engine, *, waits: bool) -> None:
+    with reading(engine, waits=waits) as session:
+        session.execute(text("SELECT 1"))
+        sleep(0.5)
+        session.execute(text("SELECT 2"))
+
+
+def test_who_waits_for_others_between_questions_may_be_idle_for_longer(postgres_url: str) -> None:
+    engine = open_engine(postgres_url, longest_idle_s=0.2)
+    try:
+        ask_slowly(engine, waits=True)
+        with pytest.raises(DatabaseUnreachableError, match="idle"):
+            ask_slowly(engine, waits=False)
+    finally:
+        engine.dispose()

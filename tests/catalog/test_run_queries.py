@@ -9,13 +9,17 @@ from catalog.run_queries import (
     CHANGE_COLUMNS,
     FAILURE_COLUMNS,
     RUN_COLUMNS,
+    count_changed,
     count_failures_left,
     failures,
     list_changes,
     list_runs,
     show_run,
+    uncounted_runs,
 )
+from catalog.runs import note_changed
 from tests.catalog.shop import SURE_BOOT, SURE_COAT, SURE_SHIRT, TRUNCATED, Shop, later, photo
+from tests.catalog.test_taxonomy import name_labels
 
 UNREADABLE = ("unreadable", "permission denied")
 
@@ -116,6 +120,39 @@ def test_a_tag_that_changed_twice_in_a_run_is_one_change_and_none_where_it_came_
     assert events == 4
     assert [(row["sku"], row["old_tag"], row["new_tag"]) for row in rows] == [("a", "Boot", "Shirt")]
     assert run["changed_tags"] == 1
+
+
+def test_what_finished_runs_changed_is_counted_once_and_anew_when_names_change(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": SURE_BOOT})
+    shop.model = shop.add_model("tiny-2")
+    shop.tag({"a.jpg": SURE_COAT, "b.jpg": SURE_COAT}, now=later(60))
+    waits = shop.enqueue(photo("c.jpg"))
+
+    def listed() -> dict[int, int]:
+        with reading(shop.engine) as session:
+            return {row["run"]: row["changed"] for row in list_runs(session)}
+
+    assert listed() == {1: 2, 2: 2, waits: 0}
+    with writing(shop.engine) as session:
+        assert uncounted_runs(session) == [1, 2]
+        assert count_changed(session, [1, 2]) == {1: 2, 2: 2}
+        note_changed(session, {1: 2, 2: 5, waits: 7})  # no event says five: nobody looks at them again
+        assert uncounted_runs(session) == []
+    assert listed() == {1: 2, 2: 5, waits: 0}
+    name_labels(shop, {"Shirt": "Tops > All", "Coat": "Tops > All"})
+    with reading(shop.engine) as session:
+        assert uncounted_runs(session) == [1, 2]
+
+
+def test_labels_of_one_category_are_one_tag(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": SURE_BOOT})
+    shop.model = shop.add_model("tiny-2")
+    run_id = shop.tag({"a.jpg": SURE_COAT, "b.jpg": SURE_COAT}, now=later(60))
+    name_labels(shop, {"Shirt": "Tops > All", "Coat": "Tops > All"})
+    with reading(shop.engine) as session:
+        assert count_changed(session, [run_id]) == {run_id: 1}
+        assert show_run(session, run_id)["changed"] == 1
+        assert [row["sku"] for row in list_changes(session, run=run_id).rows] == ["b"]
 
 
 def test_failures_come_latest_first_with_their_reasons(example: Shop) -> None:

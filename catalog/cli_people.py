@@ -215,11 +215,13 @@ def _report(engine: "Engine", counts: dict[str, int], refused: Sequence[tuple[in
 
 def _write_words(engine: "Engine", action: str, rows: "Sequence[Row]", *, by: str) -> "list[tuple[Row, Answer]]":
     """Write the words, and say of each row what became of it."""
-    from catalog.database import current_time, writing
+    from catalog.database import current_time, reading, writing
+    from catalog.label_names import load_label_names
     from catalog.people import UNDONE, Answer, Word, find_repeats, say_words, undo_words
 
     words = [Word(row.sku, row.text or None) for row in rows]
-    repeats = find_repeats(action, words)
+    with reading(engine) as session:
+        repeats = find_repeats(action, words, load_label_names(session))
     outcome = {
         row: Answer(row.refusal or repeat or None, repeat == "")
         for row, repeat in zip(rows, repeats, strict=True)

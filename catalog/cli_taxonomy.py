@@ -18,8 +18,6 @@ from catalog.output import Form, output_options, print_message, print_rows
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-PRODUCTS_AT_ONCE = 2_000  # in a transaction, for which workers wait: 5,000 took 0.6 s on a busy PostgreSQL
-
 
 @click.group()
 def taxonomy() -> None:
@@ -96,16 +94,14 @@ def _describe(categories: Mapping[int, str]) -> str:
 
 
 def _renew_imported(engine: "Engine") -> None:
-    """Find the labels of the products' imported categories anew, some products at a time."""
-    from catalog.database import reading, writing
-    from catalog.tags import count_imported, renew_imported_labels
+    from catalog.imported import renew_imported
 
-    with reading(engine) as session:
-        length = count_imported(session)
-    after: int | None = 0
-    hidden = not sys.stderr.isatty()
-    with click.progressbar(length=length, label="imported categories", file=sys.stderr, hidden=hidden) as bar:
-        while after is not None:
-            with writing(engine) as session:
-                after = renew_imported_labels(session, after=after, count=PRODUCTS_AT_ONCE)
-            bar.update(PRODUCTS_AT_ONCE)
+    with click.progressbar(
+        length=1, label="imported categories", file=sys.stderr, hidden=not sys.stderr.isatty()
+    ) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        renew_imported(engine, progress=show)

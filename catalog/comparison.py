@@ -49,8 +49,10 @@ def compare_versions(
     if nobody had spoken: right is the person's label, or one under the parent that the person gave.
 
     Raises:
-        CatalogError: one of them has predicted nothing.
+        CatalogError: one of them has predicted nothing, or both are one.
     """
+    if version.id == challenger.id:
+        raise CatalogError(f"{version.name} is compared with itself: name another model version")
     for each in (version, challenger):
         if not session.scalar(select(exists().where(Prediction.model_version_id == each.id))):
             raise CatalogError(

@@ -116,19 +116,20 @@ def say_words(session: Session, action: str, words: Sequence[Word], *, by: str, 
     return answers
 
 
-def find_repeats(action: str, words: Iterable[Word]) -> list[str | None]:
-    """For each word None, "" where it repeats one above it, or why it contradicts one."""
-    first: dict[tuple[str, str | None], str | None] = {}
+def find_repeats(action: str, words: Iterable[Word], names: LabelNames) -> list[str | None]:
+    """For each word None, "" where it repeats one above it, or why it contradicts one; by what its label stands for."""
+    first: dict[tuple[str, object], tuple[object, str | None]] = {}
     found: list[str | None] = []
     for word in words:
-        key = (word.sku, word.label if action == REJECTED else None)
+        meaning = None if word.label is None else names.find(word.label) or word.label
+        key = (word.sku, meaning if action == REJECTED else None)
         if key not in first:
-            first[key] = word.label
+            first[key] = (meaning, word.label)
             found.append(None)
-        elif first[key] == word.label:
+        elif first[key][0] == meaning:
             found.append("")
         else:
-            found.append(f"{word.sku} stands above with {first[key]!r}")
+            found.append(f"{word.sku} stands above with {first[key][1]!r}")
     return found
 
 

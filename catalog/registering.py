@@ -16,12 +16,13 @@ from sqlalchemy.orm import Session
 from catalog.chunks import ChunkFiller, Rank
 from catalog.database import join_writers
 from catalog.due import ImageFile, KnownImage, Question, SortedFiles, sort_files
+from catalog.imported import import_categories
 from catalog.models import Image, Product, Source
 from catalog.overviews import Part
 from catalog.presence import SeenImages
 from catalog.runs import touch_run
 from catalog.statements import is_one_of, update_rows, upsert
-from catalog.tags import import_categories, lock_products, recompute_tags
+from catalog.tags import lock_products, recompute_tags
 
 
 @dataclass(frozen=True, slots=True)

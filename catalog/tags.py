@@ -11,11 +11,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, case, func, select, update
+from sqlalchemy import Row, case, func, select
 from sqlalchemy.orm import Session
 
 from catalog.decisions import Decision, ImagePrediction, decide
-from catalog.label_names import load_label_names
 from catalog.model_versions import ATTRIBUTE, current_model_version_id, load_label_set
 from catalog.models import Image, ModelVersion, Prediction, Product, RejectedLabel, Tag, TagEvent
 from catalog.statements import is_one_of, upsert
@@ -307,72 +306,3 @@ def record_changes(
     alike = {"attribute": ATTRIBUTE, "source": source, "run_id": run_id, "changed_at": now}
     upsert(session, TagEvent, rows, keys=(), update=(), alike=alike)
     return len(rows)
-
-
-def import_categories(session: Session, categories: Mapping[int, str]) -> None:
-    """Store the shop's category of today by product id, and a label of that name where there is one."""
-    lock_products(session, categories)
-    stored = dict(
-        session.execute(
-            select(Tag.product_id, Tag.imported_category).where(
-                is_one_of(Tag.product_id, categories),
-                Tag.attribute == ATTRIBUTE,
-                Tag.imported_category.is_not(None),
-            )
-        ).all()
-    )
-    categories = {id_: category for id_, category in categories.items() if stored.get(id_) != category}
-    if not categories:
-        return
-    names = load_label_names(session, hold=True)  # else a taxonomy set now would miss these rows
-    rows = [
-        {
-            "product_id": product_id,
-            "attribute": ATTRIBUTE,
-            "imported_category": category,
-            "imported_label_id": next(iter(names.find(category)), None),
-        }
-        for product_id, category in sorted(categories.items())
-    ]
-    columns = ("imported_category", "imported_label_id")
-    upsert(session, Tag, rows, keys=("product_id", "attribute"), update=columns)
-
-
-def count_imported(session: Session) -> int:
-    """How many products have an imported category."""
-    return session.scalars(
-        select(func.count()).where(Tag.attribute == ATTRIBUTE, Tag.imported_category.is_not(None))
-    ).one()
-
-
-def renew_imported_labels(session: Session, *, after: int, count: int) -> int | None:
-    """Give imported categories the labels that have their names today: those of the next `count` products.
-
-    The id of the last product that was looked at, None at the end. A transaction for each few thousand lets workers in
-    between.
-    """
-    query = (
-        select(Tag.product_id, Tag.imported_category, Tag.imported_label_id)
-        .where(Tag.attribute == ATTRIBUTE, Tag.imported_category.is_not(None))
-        .order_by(Tag.product_id)
-    )
-    seen = session.execute(query.where(Tag.product_id > after).limit(count)).all()
-    if not seen:
-        return None
-    names = load_label_names(session)
-
-    def outdated(rows: Iterable[Row[int, str | None, int | None]]) -> dict[int, int | None]:
-        wanted = [(id_, next(iter(names.find(category or "")), None), label_id) for id_, category, label_id in rows]
-        return {product_id: new_id for product_id, new_id, label_id in wanted if new_id != label_id}
-
-    ids = lock_products(session, outdated(seen))
-    renewed = outdated(session.execute(query.where(is_one_of(Tag.product_id, ids))).all()) if ids else {}
-    for label_id in set(renewed.values()):
-        some = [product_id for product_id, new_id in renewed.items() if new_id == label_id]
-        session.execute(
-            update(Tag)
-            .where(is_one_of(Tag.product_id, some), Tag.attribute == ATTRIBUTE)
-            .values(imported_label_id=label_id)
-        )
-    last, _, _ = seen[-1]
-    return last

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from catalog.database import current_time, reading, stop_writers, writing
 from catalog.decisions import Decision, ImagePrediction, LabelSet, ModelOutput, decide
 from catalog.errors import CatalogError
+from catalog.imported import renew_imported
 from catalog.model_versions import current_model_version, load_label_set
 from catalog.models import Label, ModelVersion
 from catalog.promotions import make_current
@@ -238,5 +239,6 @@ def promote_challenger(engine: Engine, found: Challenge, model_version_id: int, 
             make_current(session, session.get_one(ModelVersion, model_version_id), by=by, now=current_time(session))
     except CatalogError as error:  # it has labels that need a person's word
         return str(error)
+    renew_imported(engine)
     prune_predictions(engine)
     return None

@@ -1,5 +1,6 @@
 """`hangtag models …` and `hangtag evaluate`: what needs both the catalog and a bundle."""
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ import click
 
 from catalog.output import Form, output_options, print_message, print_record, print_rows
 from worker.cli_challenge import challenge
+from worker.errors import FAILED
 from worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -120,6 +122,7 @@ def _promote(
 ) -> None:
     from catalog.cli_people import login_name
     from catalog.database import current_time, stop_writers, writing
+    from catalog.imported import renew_imported
     from catalog.promotions import make_current
     from catalog.pruning import prune_predictions
     from worker.cli_tag import progress_bar
@@ -133,6 +136,8 @@ def _promote(
             session, version, mapping=mapping, by=by or login_name(), now=current_time(session),
             progress=lambda done, total: show(done, total, ""),
         )  # fmt: skip
+    with progress_bar("imported categories", unit="products") as show:
+        renew_imported(engine, progress=lambda done, total: show(done, total, ""))  # it may have brought their labels
     print_message(
         f"{name} is the current model: {derived.products} products judged by what it has predicted,"
         f" {derived.changed} changed; `hangtag retag` classifies with it what it has not seen"
@@ -252,6 +257,8 @@ def evaluate(
             chosen, rows, max_pixels=settings.max_pixels, progress=lambda done: show(done, len(rows), "")
         )
     click.echo(json.dumps(evaluation.as_json()) if as_json else describe_evaluation(evaluation))
+    if evaluation.failures:
+        sys.exit(FAILED)
 
 
 def _bundle(settings: Settings, folder: Path | None) -> "Bundle":

@@ -121,3 +121,11 @@ def test_comparing_writes_nothing(shop: Shop) -> None:
     compare(shop, challenger)
     with reading(shop.engine) as session:
         assert session.scalars(select(Tag.model_version_id)).all() == [shop.model]
+
+
+def test_a_model_version_is_not_compared_with_itself(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT})
+    with reading(shop.engine) as session:
+        version = session.get_one(ModelVersion, shop.model)
+        with pytest.raises(CatalogError, match="tiny-1 is compared with itself"):
+            compare_versions(session, version, version)

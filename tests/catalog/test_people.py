@@ -6,6 +6,7 @@ from sqlalchemy.exc import DBAPIError
 
 from catalog.database import reading, writing
 from catalog.errors import CatalogError
+from catalog.label_names import load_label_names
 from catalog.models import HumanAction, RejectedLabel
 from catalog.people import (
     CONFIRMED,
@@ -197,16 +198,22 @@ def test_words_of_all_kinds_are_taken_back_one_by_one(shop: Shop) -> None:
     assert backwards == seen[::-1]
 
 
-def test_repeats_in_a_list_are_found_over_its_whole_length() -> None:
+def test_repeats_in_a_list_are_found_over_its_whole_length(sqlite_shop: Shop) -> None:
+    with reading(sqlite_shop.engine) as session:
+        names = load_label_names(session)
     words = [Word("a", "Coat"), *(Word(f"p{n}", "Coat") for n in range(2000)), Word("a", "Boot"), Word("a", "Coat")]
 
-    found = find_repeats(CORRECTED, words)
+    found = find_repeats(CORRECTED, words, names)
 
     assert [(place, answer) for place, answer in enumerate(found) if answer is not None] == [
         (2001, "a stands above with 'Coat'"),
         (2002, ""),
     ]
-    assert find_repeats(REJECTED, [Word("a", "Coat"), Word("a", "Boot"), Word("a", "Coat")]) == [None, None, ""]
+    rejected = [Word("a", "Coat"), Word("a", "Boot"), Word("a", "coat")]
+    assert find_repeats(REJECTED, rejected, names) == [None, None, ""]
+    assert find_repeats(CORRECTED, [Word("a", "Coat"), Word("a", "COAT"), Word("a", "Hat")], names) == [
+        None, "", "a stands above with 'Coat'",
+    ]  # fmt: skip
 
 
 def test_no_word_can_be_changed_or_forgotten_in_the_table(shop: Shop) -> None:

@@ -8,17 +8,18 @@ from sqlalchemy import select, text, true
 from sqlalchemy.orm import Session, aliased
 
 from catalog.database import DatabaseUnreachableError, reading, writing
+from catalog.imported import count_imported, renew_imported, renew_imported_labels
 from catalog.label_names import disagree, load_label_names
+from catalog.model_versions import LabelEntry
 from catalog.models import Label, Prediction, TagEvent
 from catalog.people import correct_tag
 from catalog.queries import find, review_queue
 from catalog.reports import count_catalog, show_product
 from catalog.run_queries import list_changes, show_run
 from catalog.sheets import fetch_sheet_products, list_sheet_labels
-from catalog.tags import count_imported, renew_imported_labels
 from catalog.taxonomy import list_taxonomy, read_taxonomy, set_categories
 from catalog.word_lists import read_lines
-from tests.catalog.shop import SOME_TOP, SURE_BOOT, SURE_COAT, SURE_SHIRT, UNSURE, Shop, later, photo
+from tests.catalog.shop import LABELS, SOME_TOP, SURE_BOOT, SURE_COAT, SURE_SHIRT, UNSURE, Shop, later, photo
 from tests.catalog.test_queries import plans
 from tests.catalog.test_views import fill
 
@@ -283,3 +284,21 @@ def impatient(shop: Shop) -> Iterator[Session]:
     with writing(shop.engine) as session:
         session.execute(text("SET LOCAL lock_timeout = '100ms'"))
         yield session
+
+
+def test_an_imported_category_has_the_label_that_a_model_brings_later(shop: Shop) -> None:
+    def imported() -> tuple[str | None, str | None]:
+        with reading(shop.engine) as session:
+            row = session.execute(
+                text("SELECT imported_category, label.name FROM tag LEFT JOIN label ON label.id = imported_label_id")
+            ).one()
+            return row[0], row[1]
+
+    shop.enqueue(photo("a.jpg", category="scarf"))
+    shop.work({"a.jpg": SURE_SHIRT})
+    assert imported() == ("scarf", None)
+    shop.add_model("tiny-2", labels=(*LABELS[:-1], LabelEntry("Scarf", "label", "Tops", 0.8), LABELS[-1]))
+    looked_at: list[tuple[int, int]] = []
+    renew_imported(shop.engine, progress=lambda done, total: looked_at.append((done, total)))
+    assert imported() == ("scarf", "Scarf")
+    assert looked_at[-1] == (1, 1)

@@ -94,6 +94,9 @@ def test_evaluate_gives_one_object_without_a_catalog(command_line: CommandLine, 
     assert done.returncode == 0, done.stderr
     (text,) = done.stdout.splitlines()
     assert json.loads(text)["images"] == 2
+    (tmp_path / "photos" / "P000_2.png").write_bytes(b"")
+    done = command_line.run("evaluate", tmp_path / "labels.csv", "--image-column", "file", "--label-column", "label")
+    assert done.returncode == 1, "an image failed"
     assert not (command_line.home / "catalog.db").exists()
 
 

@@ -18,7 +18,7 @@ from catalog.failure_codes import PERMANENT_FAILURES
 from catalog.model_versions import ATTRIBUTE
 from catalog.models import Image, Prediction, Product, Run, Tag
 from catalog.presence import SeenImages
-from catalog.queries import label_ids_of, matches_pattern
+from catalog.queries import confidence_bounds, label_ids_of, matches_pattern
 from catalog.statements import is_one_of
 
 # How long after it failed last a failure is tried again by a retag, by how often one tried in vain: the first, the
@@ -73,8 +73,9 @@ class Wanted:
         """As `find` has these filters.
 
         Raises:
-            CatalogError: no such label.
+            CatalogError: no such label, or nothing between the confidences.
         """
+        confidence_bounds(at_least, at_most)
         return cls(sku, None if tag is None else tuple(label_ids_of(session, tag)), at_least, at_most)
 
     @property
@@ -100,11 +101,7 @@ class Wanted:
             found.append(matches_pattern(session, Product.sku, self.sku))
         if self.label_ids is not None:
             found.append(Tag.label_id.in_(self.label_ids))
-        if self.confidence_from is not None:
-            found.append(Tag.confidence >= self.confidence_from)
-        if self.confidence_to is not None:
-            found.append(Tag.confidence <= self.confidence_to)
-        return found
+        return found + confidence_bounds(self.confidence_from, self.confidence_to)
 
 
 EVERYTHING = Wanted()

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from catalog.models import Chunk, Image, Run, Tag
+from catalog.models import Chunk, Image, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +64,6 @@ def has_live_lease(session: Session, *, now: datetime) -> bool:
 def count_waiting_images(session: Session) -> int:
     """How many images wait for a worker or are at one."""
     return session.scalars(select(func.count()).select_from(Image).where(Image.chunk_id.is_not(None))).one()
-
-
-def count_failures_by_code(session: Session) -> dict[str, int]:
-    """The images that failed, by code."""
-    query = select(Image.failure_code, func.count()).where(Image.failure_code.is_not(None))
-    rows = session.execute(query.group_by(Image.failure_code).order_by(Image.failure_code)).all()
-    return {str(code): count for code, count in rows}
-
-
-def count_products_in_review(session: Session) -> int:
-    """The products that wait for a person."""
-    return session.scalars(select(func.count()).select_from(Tag).where(Tag.needs_review)).one()
 
 
 def total_runs(session: Session) -> list[RunTotals]:

@@ -192,6 +192,8 @@ def _print_rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     from rich.console import Console  # noqa: PLC0415  (0.1 s that most commands never need)
     from rich.table import Table  # noqa: PLC0415
 
+    said = [number for number in range(len(columns)) if any(row[number] for row in rows)]  # a terminal is narrow
+    columns, rows = [columns[number] for number in said], [[row[number] for number in said] for row in rows]
     table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in table.columns:
         column.overflow = "fold"

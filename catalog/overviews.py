@@ -46,9 +46,17 @@ def count_waiting(session: Session, parts: Sequence[Part]) -> int:
     return session.scalars(query.where(_images_of(parts), Image.chunk_id.is_not(None), ~Run.trial)).one()
 
 
-def count_products(session: Session, parts: Sequence[Part]) -> int:
-    """How many products the images of these parts show."""
-    return session.scalars(select(func.count(Image.product_id.distinct())).where(_images_of(parts))).one()
+def count_products(session: Session, parts: Sequence[Part], *conditions: ColumnElement[bool]) -> int:
+    """How many products the present images of these parts show.
+
+    Args:
+        conditions: over the product and its tag.
+    """
+    query = select(func.count(Image.product_id.distinct())).where(_images_of(parts), Image.gone_at.is_(None))
+    if conditions:
+        query = query.join(Product, Product.id == Image.product_id)
+        query = query.outerjoin(Tag, (Tag.product_id == Product.id) & (Tag.attribute == ATTRIBUTE)).where(*conditions)
+    return session.scalars(query).one()
 
 
 def list_tags(session: Session, parts: Sequence[Part], *, limit: int) -> list[dict[str, Any]]:

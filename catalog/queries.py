@@ -20,7 +20,7 @@ from catalog.pages import Page, Position, as_dict, cut_page, read_cursor
 FIND_COLUMNS = (
     "sku", "title", "tag", "parent", "confidence", "source", "model", "review", "tagged_at", "model_label",
 )  # fmt: skip
-FIND_COLUMNS_FOR_PEOPLE = FIND_COLUMNS[:-1]
+FIND_COLUMNS_FOR_PEOPLE = ("sku", "title", "tag", "parent", "confidence", "source", "review", "tagged_at")
 REVIEW_COLUMNS = (
     "sku", "reason", "tag", "guess_1", "guess_1_confidence", "guess_2", "guess_2_confidence", "guess_3",
     "guess_3_confidence", "root", "image", "model", "waiting_since",
@@ -131,7 +131,7 @@ def matches_pattern(session: Session, column: InstrumentedAttribute[str], patter
     return column.like(pattern.replace("*", "%").replace("?", "_"), escape="\\")
 
 
-def confidence_bounds(least: float | None, greatest: float | None) -> list[Condition]:
+def confidence_bounds(least: float | None, greatest: float | None) -> list[ColumnElement[bool]]:
     """What a tag's confidence has to be.
 
     Raises:
@@ -139,7 +139,7 @@ def confidence_bounds(least: float | None, greatest: float | None) -> list[Condi
     """
     if least is not None and greatest is not None and least > greatest:
         raise CatalogError(f"no confidence is from {least:g} to {greatest:g}: the least comes first")
-    bounds: list[Condition] = [] if least is None else [Tag.confidence >= least]
+    bounds: list[ColumnElement[bool]] = [] if least is None else [Tag.confidence >= least]
     return bounds + ([] if greatest is None else [Tag.confidence <= greatest])
 
 

@@ -56,6 +56,11 @@ def decode_text(data: bytes, name: str) -> str:
     return data.decode(ENCODING, errors="surrogateescape")
 
 
+def choose_delimiter(header: str) -> str:
+    """What stands between the columns of a CSV, by its first line."""
+    return max(DELIMITERS, key=header.count)
+
+
 def read_text(path: str) -> str:
     """The text of the CSV at this path; "-" is stdin.
 
@@ -89,7 +94,7 @@ def read_lines(text: str, name: str, *, needed: Sequence[str]) -> list[Line]:
     """
     # Not splitlines(): it also ends a line at U+2028 and a vertical tab, which may stand in a title.
     header = io.StringIO(text, newline="").readline()
-    delimiter = max(DELIMITERS, key=header.count)
+    delimiter = choose_delimiter(header)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         columns = [title.strip() for title in next(lines, [])]
@@ -105,6 +110,9 @@ def read_lines(text: str, name: str, *, needed: Sequence[str]) -> list[Line]:
 
 
 def _require(columns: Sequence[str], name: str, needed: Iterable[str]) -> None:
+    for column in needed:
+        if columns.count(column) > 1:
+            raise CatalogError(f"{name} has more than one column {column}")
     missing = [column for column in needed if column not in columns]
     if missing:
         there = ", ".join(columns) or "none"

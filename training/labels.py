@@ -10,11 +10,13 @@ import csv
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from training.errors import TrainingError
 
 MERGED_NAME = "other"  # of what --merge-rare makes, where --other gives no name
+DELIMITERS = ",;\t"  # spreadsheets write semicolons where a comma is the decimal point
 MAX_LABELS = 1000  # far more than "some hundreds"; above it the column is a title or a number, not a label
 
 
@@ -82,7 +84,8 @@ def read_table(csv_path: Path, columns: Sequence[str]) -> list[tuple[int, dict[s
     """
     try:
         with csv_path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
+            header = file.readline()
+            reader = csv.DictReader(chain([header], file), delimiter=max(DELIMITERS, key=header.count), strict=True)
             there = list(reader.fieldnames or ())
             for column in columns:
                 if column not in there:

@@ -1,6 +1,7 @@
 """The root of the command line. Commands are loaded when they are called: `hangtag --help` and `hangtag find`
 import neither Celery nor TensorFlow."""
 
+import errno
 import importlib
 import os
 import sys
@@ -53,6 +54,10 @@ COMMANDS = {
 }  # fmt: skip
 
 
+# What a write to stdout is refused for: the reader has gone, the disk or its quota is full.
+CANNOT_BE_WRITTEN = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called."""
 
@@ -89,9 +94,14 @@ class LazyGroup(click.Group):
         except KeyboardInterrupt:
             click.echo("hangtag: stopped", err=True)
             sys.exit(INTERRUPTED)
-        except BrokenPipeError:
+        except OSError as error:
+            if error.errno not in CANNOT_BE_WRITTEN or error.filename is not None:
+                raise
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more is written at exit
-            sys.exit(0)
+            if error.errno == errno.EPIPE:
+                sys.exit(0)
+            click.echo(f"hangtag: what it prints cannot be written: {error.strerror}", err=True)
+            sys.exit(WRONG_USAGE)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

@@ -60,7 +60,7 @@ def retag(
         return
     from catalog.database import reading
     from catalog.due import Wanted
-    from catalog.overviews import count_images
+    from catalog.overviews import count_failures, count_images
     from worker.durations import parse_duration
     from worker.enqueueing import NewRun
     from worker.nightly import count_due
@@ -95,13 +95,16 @@ def retag(
             finish(engine, enqueued, crew, as_json=as_json, started=started)
             return
     summary = summarise(engine, enqueued, seconds=time.monotonic() - started)
-    click.echo(json.dumps(summary) if as_json else say_up_to_date(enqueued))
+    with reading(engine) as session:
+        failures = count_failures(session, enqueued.parts)
+    click.echo(json.dumps(summary) if as_json else say_up_to_date(enqueued, failures=failures))
     engine.dispose()
 
 
-def say_up_to_date(enqueued: "Enqueued") -> str:
-    """The line of a retag that found nothing due."""
+def say_up_to_date(enqueued: "Enqueued", *, failures: int) -> str:
+    """The line of a retag that found nothing due; of failures it tells, which have their times to be tried again."""
     counts = enqueued.counts
     gone = f", {enqueued.gone} are gone" if enqueued.gone else ""
     images = f"{counted(counts.unchanged, 'image')} of {counted(counts.products, 'product')}"
-    return f"{images} {'is' if counts.unchanged == 1 else 'are'} up to date: nothing to classify{gone}"
+    failed = f"; {counted(failures, 'image')} failed before: `hangtag failures`" if failures else ""
+    return f"{images} {'is' if counts.unchanged == 1 else 'are'} up to date: nothing to classify{gone}{failed}"

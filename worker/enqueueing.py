@@ -148,7 +148,7 @@ def enqueue_places(
     filler = ChunkFiller(run_id=run_id, queue=run.queue, chunk_size=chunk_size, now=now)
     walk = Walk(engine, list(zip(places, sources, strict=True)), question, seen, list(notes))
     sums = _register_all(walk, filler, progress, clock)
-    vanished = judge_vanished(engine, walk.walked, seen, believe_all=run.believe_all)
+    vanished = judge_vanished(engine, walk.walked_whole, seen, believe_all=run.believe_all)
     gone = mark_vanished(engine, vanished, seen, model_version_id=question.model_version_id, run_id=run_id, clock=clock)
     postponed = 0
     if run.is_retag:
@@ -156,7 +156,9 @@ def enqueue_places(
         sums += BatchCounts(outdated=outdated + postponed, unchanged=-(outdated + postponed))
     parts = tuple(place.as_part(source) for place, source in walk.places)
     told = (*walk.notes, *vanished.notes)
-    counts = close_run(engine, run_id, sums, walk.skips, parts, postponed=postponed, notes=told, clock=clock)
+    counts = close_run(
+        engine, run_id, sums, walk.skips, parts, postponed=postponed, notes=told, wanted=run.wanted, clock=clock
+    )
     return Enqueued(run_id, counts, walk.skips, parts, sums, gone, told)
 
 
@@ -178,6 +180,11 @@ class Walk:
         self.notes = notes
         self.skips = Skips()
         self.walked: list[Walked] = []
+
+    @property
+    def walked_whole(self) -> list[Walked]:
+        """What can tell which images are gone: nothing where some products alone are wanted."""
+        return self.walked if self.question.wanted == EVERYTHING else []
 
     @property
     def source_ids(self) -> list[int]:
@@ -251,11 +258,12 @@ def close_run(
     *,
     postponed: int,
     notes: Sequence[str],
+    wanted: Wanted = EVERYTHING,
     clock: Clock = current_time,
 ) -> RunCounts:
     """Say that all of a run is registered, and what it comes to; where nothing is to be done it is done."""
     with reading(engine) as session:  # a long count at a million images: not under SQLite's one write lock
-        products = count_products(session, parts) if parts else 0
+        products = count_products(session, parts, *wanted.conditions(session)) if parts else 0
     with writing(engine) as session:
         counts = RunCounts(
             images=sums.images,

@@ -4,8 +4,10 @@ import csv
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
+from catalog.word_lists import choose_delimiter
 from worker.errors import UsageError
 from worker.folders import Skips
 from worker.names import is_inside
@@ -33,7 +35,8 @@ def read_manifest(path: Path, skips: Skips) -> Iterator[ManifestRow]:
     root = str(path.parent)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
+            header = file.readline()
+            reader = csv.DictReader(chain([header], file), delimiter=choose_delimiter(header))
             columns = [name.strip() for name in reader.fieldnames or ()]
             missing = [name for name in REQUIRED if name not in columns]
             if missing:

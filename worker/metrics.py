@@ -18,13 +18,13 @@ from catalog.database import current_time, reading
 from catalog.errors import CatalogError
 from catalog.model_versions import current_model_version
 from catalog.operations import (
-    count_failures_by_code,
-    count_products_in_review,
     list_waiting_work,
     newest_scheduled_run,
     total_runs,
 )
 from catalog.refusals import all_refusals
+from catalog.run_queries import count_failures
+from catalog.sheets import count_review
 from catalog.workers import living_workers
 from worker.errors import UsageError
 from worker.nightly import SCHEDULE
@@ -58,12 +58,10 @@ def collect_metrics(session: Session, *, now: datetime) -> Iterator[Metric]:
         images.add_metric([work.queue, work.state], work.images)
     yield from (chunks, images)
     failures = GaugeMetricFamily("hangtag_failed_images", "Images that failed, by code.", labels=["code"])
-    for code, count in count_failures_by_code(session).items():
+    for code, count in count_failures(session).items():
         failures.add_metric([code], count)
     yield failures
-    yield GaugeMetricFamily(
-        "hangtag_review_products", "Products that wait for a person.", value=count_products_in_review(session)
-    )
+    yield GaugeMetricFamily("hangtag_review_products", "Products that wait for a person.", value=count_review(session))
     living = living_workers(session, now=now)
     yield GaugeMetricFamily("hangtag_workers", "Workers that live.", value=len(living))
     processes = sum(worker.processes for worker in living)

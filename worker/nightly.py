@@ -115,7 +115,7 @@ def count_due(
         due.add(source_id, [row.id for _, _, row in batch.due])
         sums += count_sorted(batch)
         progress(sums)
-    vanished = judge_vanished(engine, walk.walked, seen, believe_all=run.believe_all)
+    vanished = judge_vanished(engine, walk.walked_whole, seen, believe_all=run.believe_all)
     with reading(engine) as session:
         pages = outdated_images(session, question, walk.source_ids, run_id=None, seen=seen)
         later = sum(image_id not in due for page in pages for image_id in page)

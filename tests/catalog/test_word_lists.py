@@ -64,6 +64,7 @@ def test_a_label_that_is_no_utf_8_is_refused() -> None:
     [
         (b"", "words.csv has no column sku and no column label; there are: none"),
         (b"sku,tag\nA,Coat\n", "words.csv has no column label; there are: sku, tag"),
+        (b"sku,label,label\nA,Coat,Boot\n", "words.csv has more than one column label"),
         (b'sku,label\n"A,Coat\nB,Boot\n', "words.csv, line 3: unexpected end of data"),
         ("sku,label\n".encode("utf-16"), "words.csv is UTF-16: save it as CSV in UTF-8"),
         (b"sku,label\nA\0,Coat\n", "words.csv has NUL characters"),

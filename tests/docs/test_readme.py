@@ -86,9 +86,7 @@ def test_the_table_of_views_has_every_view_with_its_columns(catalog_engine: Engi
 
 def test_every_view_has_two_example_queries() -> None:
     asked = [set(re.findall(r"\b(?:FROM|JOIN) (\w+)", statement)) for statement in STATEMENTS]
-    assert {view: sum(view in names for names in asked) for view in VIEWS} == {
-        view: 3 if view == "product_tags" else 2 for view in VIEWS
-    }
+    assert [view for view in VIEWS if sum(view in names for names in asked) < 2] == []
 
 
 def test_the_example_queries_find_something_on_both_databases(shop: Shop) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from training.errors import TrainingError
-from training.labels import Columns, PhotoRow, choose_labels, read_photo_rows
+from training.labels import Columns, PhotoRow, choose_labels, read_photo_rows, read_table
 
 
 def make_rows(**counts: int) -> list[PhotoRow]:
@@ -37,6 +37,12 @@ def test_rows_are_read_and_bad_ones_listed_with_line_and_reason(tmp_path: Path) 
         (7, "the same picture is 'Bag' in line 8, 'Hat' here"),
         (8, "the same picture is 'Hat' in line 7, 'Bag' here"),
     ]
+
+
+def test_a_spreadsheets_semicolons_are_taken_from_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "photos.csv"
+    path.write_text("\ufeffimage;label\r\n1.jpg;Bag, small\r\n")
+    assert read_table(path, ["image", "label"]) == [(2, {"image": "1.jpg", "label": "Bag, small"})]
 
 
 def test_a_column_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:

@@ -225,3 +225,17 @@ def test_json_is_all_there_is_on_stdout(command_line: CommandLine, tmp_path: Pat
     assert {key: found[key] for key in ("run", "images", "products", "due", "unchanged", "skipped")} == {
         "run": 1, "images": 1, "products": 1, "due": 1, "unchanged": 0, "skipped": 0,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [("stats",), ("find", "--all", "--csv"), ("runs", "--json")])
+def test_what_cannot_be_printed_is_one_line(command_line: CommandLine, tmp_path: Path, words: tuple[str, ...]) -> None:
+    draw_picture(tmp_path / "photos" / "a.png")
+    assert command_line.run("enqueue", tmp_path / "photos").returncode == 0
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [HANGTAG, *words], env=command_line.environment, stdout=full, stderr=subprocess.PIPE, text=True,
+            timeout=30, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        2, "hangtag: what it prints cannot be written: No space left on device\n",
+    )  # fmt: skip

@@ -44,6 +44,21 @@ def test_a_dry_run_counts_and_the_run_after_it_does_just_that(command_line: Comm
     assert command_line.rows("show", "P000")[0]["photos_gone"] is False
 
 
+def test_what_some_products_alone_are_asked_for_says_nothing_of_the_others(
+    command_line: CommandLine, photos: Path
+) -> None:
+    (photos / "P000_1.jpg").unlink()
+    (photos / "cut.jpg").write_bytes(b"")
+    command_line.run("tag", photos / "cut.jpg")
+    asked = ("retag", "--sku", "P001")
+    assert command_line.rows(*asked, "--dry-run")[0]["gone"] == 0
+    done = command_line.run(*asked)
+    assert (done.returncode, done.stdout) == (
+        0, "2 images of 1 product are up to date: nothing to classify; 1 image failed before: `hangtag failures`\n",
+    )  # fmt: skip
+    assert json.loads(command_line.run("retag", "--json").stdout)["gone"] == 1
+
+
 def test_all_of_a_source_and_a_sku_is_classified_again(command_line: CommandLine, photos: Path) -> None:
     done = command_line.run("retag", "--all", "--sku", "P00[01]", "--source", photos, "--json")
     assert json.loads(done.stdout)["images"] == 0, "brackets are no pattern"
@@ -57,6 +72,7 @@ def test_all_of_a_source_and_a_sku_is_classified_again(command_line: CommandLine
     ("words", "line"),
     [
         (("--budget", "soon"), "hangtag: --budget 'soon' is no duration, as 2h, 90m, 1h30m and 45s are\n"),
+        (("--from", "0.9", "--to", "0.1"), "hangtag: no confidence is from 0.9 to 0.1: the least comes first\n"),
         (("--tag", "Tent"), "hangtag: no label 'Tent' in the catalog; there are: "),
         (("--source", "/nowhere"), "hangtag: /nowhere: no source of the catalog; there are: "),
     ],

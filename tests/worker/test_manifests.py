@@ -36,6 +36,12 @@ def test_a_byte_order_mark_spaces_and_other_columns_do_no_harm(tmp_path: Path) -
     assert rows == [ManifestRow(2, "A1", "1.jpg", None, None)]
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_spreadsheets_delimiter_is_taken_from_the_header(tmp_path: Path, delimiter: str) -> None:
+    rows, _ = rows_of(tmp_path, "sku,image,title\r\nA1,1.jpg,A shirt\r\n".replace(",", delimiter))
+    assert rows == [ManifestRow(2, "A1", "1.jpg", "A shirt", None)]
+
+
 def test_absolute_images_inside_the_folder_are_taken(tmp_path: Path) -> None:
     rows, _ = rows_of(tmp_path, f"sku,image\nA1,{tmp_path}/1.jpg\n")
     assert [row.key for row in rows] == ["1.jpg"]

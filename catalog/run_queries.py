@@ -28,10 +28,12 @@ FAILURE_COLUMNS = ("sku", "root", "image", "code", "reason", "run", "failed_at")
 
 
 def list_runs(session: Session, *, limit: int | None = 50) -> list[dict[str, Any]]:
-    """The newest runs, or all. Counts are images, but for `products` and `changed`, the products with another tag."""
+    """The newest runs, or all. Counts are images, but for `products` and `changed`, the products with another tag; that
+    is None of a run that is under way.
+    """
     rows = session.execute(_runs().order_by(Run.id.desc()).limit(limit)).all()
-    counted = count_changed(session, [row.run for row in rows if row.changed is None])
-    return [_as_run(row, changed=counted[row.run] if row.changed is None else row.changed) for row in rows]
+    counted = count_changed(session, [row.run for row in rows if row.changed is None and row.finished_at is not None])
+    return [_as_run(row, changed=counted.get(row.run, row.changed)) for row in rows]
 
 
 def count_changed(session: Session, run_ids: Sequence[int]) -> dict[int, int]:
@@ -50,7 +52,7 @@ def uncounted_runs(session: Session) -> list[int]:
     return list(session.scalars(query.order_by(Run.id)))
 
 
-def _as_run(row: Any, *, changed: int) -> dict[str, Any]:  # noqa: ANN401  (a row of `_runs`)
+def _as_run(row: Any, *, changed: int | None) -> dict[str, Any]:  # noqa: ANN401  (a row of `_runs`)
     """A row of `runs`; `seconds` until now is None while it is under way."""
     took = None if row.finished_at is None else (row.finished_at - row.created_at).total_seconds()
     values = row._asdict() | {"changed": changed, "seconds": None if took is None else round(took, 1)}

@@ -6,6 +6,7 @@ knows belongs to that source, and of several such roots to the innermost, so tha
 
 import os
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -106,16 +107,12 @@ def resolve_places(session: Session, paths: Sequence[str], *, pattern: str | Non
     places: dict[str, Place] = {}
     for place in typed:
         if place.manifest or not any(other.is_around(place) for other in typed):
-            places.setdefault(place.full, leave_out(place, known))
-            inner = [other for other in known if place.is_around(other) and not other.manifest and other.is_there]
-            places = {other.full: other for other in inner} | places
+            inner = [other for other in known if not other.manifest and place.is_around(other)]
+            places.setdefault(place.full, replace(place, left_out=frozenset(other.root for other in inner)))
+            for other in inner:
+                if other.is_there:
+                    places.setdefault(other.full, other)
     return list(places.values())
-
-
-def leave_out(place: Place, known: Sequence[Place]) -> Place:
-    """The place without the sources that stand in it."""
-    inner = frozenset(other.root for other in known if not other.manifest and place.is_around(other))
-    return replace(place, left_out=inner)
 
 
 def _resolve(session: Session, path: str, pattern: str | None) -> Place:
@@ -159,7 +156,13 @@ def known_places(session: Session) -> list[Place]:
         Place(path_of_text(source.root), path_of_text(source.manifest), "", source.sku_pattern)
         for source in list_sources(session)
     ]
-    return [leave_out(place, places) for place in places]
+    folders = {place.root for place in places if not place.manifest}
+    inner: dict[str, set[str]] = defaultdict(set)
+    for root in folders:  # by their parents: of a thousand sources each with each other would take seconds
+        for parent in map(str, Path(root).parents):
+            if parent in folders:
+                inner[parent].add(root)
+    return [place if place.manifest else replace(place, left_out=frozenset(inner[place.root])) for place in places]
 
 
 def images_of(place: Place, skips: Skips, *, look: bool = True) -> Iterator[ImageFile]:

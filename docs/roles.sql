@@ -1,5 +1,6 @@
 -- Roles for a catalog on PostgreSQL: who needs what, and no more. Run by the owner of the tables (who runs
--- `hangtag db upgrade`), once, and again after each upgrade, which makes the views anew:
+-- `hangtag db upgrade`), once, and again after each upgrade to a new revision, which makes the
+-- views anew:
 --
 --     psql "$HANGTAG_DATABASE_URL" --single-transaction --file docs/roles.sql
 --
@@ -45,12 +46,12 @@ GRANT INSERT ON tag_event TO hangtag_worker;
 GRANT INSERT (
     product_id, attribute, model_version_id, model_label_id, model_confidence, review_reason, guess_1_id,
     guess_1_confidence, guess_2_id, guess_2_confidence, guess_3_id, guess_3_confidence, deciding_image_id,
-    model_run_id, model_at, imported_category, imported_label_id
+    model_run_id, model_at, waiting_since, imported_category, imported_label_id
 ) ON tag TO hangtag_worker;
 GRANT UPDATE (
     model_version_id, model_label_id, model_confidence, review_reason, guess_1_id, guess_1_confidence, guess_2_id,
-    guess_2_confidence, guess_3_id, guess_3_confidence, deciding_image_id, model_run_id, model_at, imported_category,
-    imported_label_id
+    guess_2_confidence, guess_3_id, guess_3_confidence, deciding_image_id, model_run_id, model_at, waiting_since,
+    imported_category, imported_label_id
 ) ON tag TO hangtag_worker;
 
 GRANT INSERT, UPDATE ON tag TO hangtag_editor;

@@ -108,7 +108,7 @@ def test_its_install_steps_give_a_hangtag_that_works_from_another_folder(install
     assert "Usage: hangtag" in run(installed, tmp_path, "--help")
     assert "empty -> " in run(installed, tmp_path, "db", "upgrade")
     assert "as it should be" in run(installed, tmp_path, "db", "check")
-    assert "1 images of 1 products" in run(installed, tmp_path, "tag", "photos")
+    assert "1 image of 1 product" in run(installed, tmp_path, "tag", "photos")
     assert run(installed, tmp_path, "find", "--sku", "DR-1", "--csv").splitlines()[1].startswith("DR-1,")
 
 

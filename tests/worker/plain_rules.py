@@ -107,8 +107,8 @@ class PlainShop:
         for (source, key), photo in self.photos.items():
             was_classified = photo.content is not None and model.answer(photo.content) is not None
             if was_classified and not photo.is_gone and key in found[source]:
-                _, photo.content = found[source][key]
-                self.seen.add((photo.content, model.name))
+                _, content = found[source][key]  # another photo by now, perhaps: the next retag tells
+                self.seen.add((content, model.name))
 
     def promote(self, model: PlainModel) -> None:
         """Make a model the current one."""
@@ -130,10 +130,11 @@ class PlainShop:
         """What people rejected for a product has changed: one without photos is judged by those that it had."""
         self.settle()
         photos = [photo for photo in self.photos.values() if photo.sku == sku]
+        contents = dict.fromkeys(photo.content for photo in photos)
         said = self.said.get(sku)
         if said is not None and all(photo.is_gone for photo in photos):
             model = self.models[said.model]
-            answers = [answer for photo in photos if (answer := self._answer(model, photo.content))]
+            answers = [answer for content in contents if (answer := self._answer(model, content))]
             self.said[sku] = judge_product(model, answers, self.rejected(sku))
 
     def settle(self) -> None:
@@ -145,7 +146,7 @@ class PlainShop:
             self._settle_product(sku, photos)
 
     def _settle_product(self, sku: str, photos: list[PlainPhoto]) -> None:
-        present = [photo.content for photo in photos if not photo.is_gone]
+        present = dict.fromkeys(photo.content for photo in photos if not photo.is_gone)  # of two names one photo
         before = self.said.get(sku)
         judges = [self.current] + ([self.models[before.model]] if before else [])
         answers = {judge.name: [answer for content in present if (answer := self._answer(judge, content))]

@@ -13,6 +13,7 @@ from catalog.pages import Page, Position, as_dict, cut_page, read_cursor
 from catalog.queries import matches_pattern
 from catalog.statements import fetch_dicts
 
+COUNTED_AT_ONCE = 8  # when names have changed all are to be counted anew, and whoever counts does other work too
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -47,9 +48,11 @@ def count_changed(session: Session, run_ids: Sequence[int]) -> dict[int, int]:
 
 
 def uncounted_runs(session: Session) -> list[int]:
-    """The ids of the finished runs whose changes nobody has counted yet."""
+    """The ids of the newest finished runs whose changes nobody has counted yet: COUNTED_AT_ONCE, and more
+    the next time.
+    """
     query = select(Run.id).where(Run.finished_at.is_not(None), Run.changed.is_(None))
-    return list(session.scalars(query.order_by(Run.id)))
+    return list(session.scalars(query.order_by(Run.id.desc()).limit(COUNTED_AT_ONCE)))
 
 
 def _as_run(row: Any, *, changed: int | None) -> dict[str, Any]:  # noqa: ANN401  (a row of `_runs`)

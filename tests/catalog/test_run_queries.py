@@ -134,14 +134,14 @@ def test_what_finished_runs_changed_is_counted_once_and_anew_when_names_change(s
 
     assert listed() == {1: 2, 2: 2, waits: None}
     with writing(shop.engine) as session:
-        assert uncounted_runs(session) == [1, 2]
+        assert uncounted_runs(session) == [2, 1]
         assert count_changed(session, [1, 2]) == {1: 2, 2: 2}
         note_changed(session, {1: 2, 2: 5, waits: 7})  # no event says five: nobody looks at them again
         assert uncounted_runs(session) == []
     assert listed() == {1: 2, 2: 5, waits: None}
     name_labels(shop, {"Shirt": "Tops > All", "Coat": "Tops > All"})
     with reading(shop.engine) as session:
-        assert uncounted_runs(session) == [1, 2]
+        assert uncounted_runs(session) == [2, 1]
 
 
 def test_labels_of_one_category_are_one_tag(shop: Shop) -> None:

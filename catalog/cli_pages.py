@@ -61,9 +61,17 @@ def paging_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_paging
 
 
+def name_file(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """The file's name; "-" is none, as a page with pictures goes to no terminal."""
+    if value == "-":
+        raise click.BadParameter("name a file: a page does not go to stdout")
+    return value
+
+
 html_option = click.option(
     "--html",
     "html",
+    callback=name_file,
     type=click.Path(dir_okay=False),
     metavar="FILE",
     help="Write a contact sheet instead: one page with the photos, to tick, label and download as CSV.",

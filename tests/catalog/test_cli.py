@@ -163,6 +163,7 @@ def test_failures_and_review_are_handed_out_in_pages_too(example: Shop) -> None:
         ("find --source robot", "--source"),
         ("find --since yesterday", "no ISO 8601 date"),
         ("find --json --csv", "exclude each other"),
+        ("review --html -", "name a file: a page does not go to stdout"),
         ("find --review --no-review", "exclude each other"),
         ("failures --code rotten", "'rotten' is not one of 'decoder_died', 'empty',"),
         ("show", "SKU"),

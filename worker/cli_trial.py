@@ -40,9 +40,10 @@ def try_model(settings: Settings, name: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(summary))
     else:
+        told = " (it left them as they were; `hangtag retag` looks at them)" if summary["failed"] else ""
         say(
             f"{name} has predicted {summary['images'] - summary['failed']} images, {summary['unchanged']} of them"
-            f" before; {summary['failed']} failed; no tag was changed."
+            f" before; {summary['failed']} failed{told}; no tag was changed."
             f" `hangtag models compare {name}` says what it would change"
         )
     if summary["failed"]:

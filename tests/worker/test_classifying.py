@@ -1,15 +1,18 @@
 """One chunk, from its lease to its rows, on both databases and without Celery."""
 
 import shutil
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, delete, func, select, update
 
-from catalog.database import Clock, current_time, reading, writing
+from catalog.database import Clock, current_time, reading, stop_writers, writing
 from catalog.leases import MAX_ATTEMPTS, claim_chunk
 from catalog.models import Chunk, Image, ModelArtifact, ModelVersion, Prediction
 from tests.worker.pictures import claim_size, draw_folder, draw_picture, truncate
@@ -348,3 +351,32 @@ def test_a_worker_that_stops_writes_what_it_has_and_gives_the_rest_back(
     assert classify(catalog_engine, chunk_id, is_stopping=lambda: True) == 0
     assert load(catalog_engine, Chunk, chunk_id).attempts == 0
     assert classify(catalog_engine, chunk_id) == 40 - done
+
+
+def test_a_lease_that_ran_out_while_a_promotion_was_waited_for_is_renewed(
+    postgres_catalog: Engine, tmp_path: Path
+) -> None:
+    _, chunk_id = one_chunk(postgres_catalog, draw_folder(tmp_path / "photos", 2))
+    set_attempts(postgres_catalog, chunk_id, 2)  # each photo is written by itself
+    left_s: list[float] = []
+    is_promoting, writes = Event(), Event()
+
+    def promote_slowly() -> None:
+        with writing(postgres_catalog) as session:
+            stop_writers(session)
+            is_promoting.set()
+            assert writes.wait(20)
+            time.sleep(4)
+
+    def look() -> None:
+        with reading(postgres_catalog) as session:
+            expires_at = session.get_one(Chunk, chunk_id).lease_expires_at
+            if expires_at is not None:
+                left_s.append((expires_at - current_time(session)).total_seconds())
+
+    with ThreadPoolExecutor(1) as thread:
+        promotion = thread.submit(promote_slowly)
+        assert is_promoting.wait(20)
+        assert classify(postgres_catalog, chunk_id, lease_s=3.0, before_wait=writes.set, progress=look) == 2
+        promotion.result(timeout=20)
+    assert min(left_s) > 0

@@ -192,14 +192,19 @@ def _print_rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     from rich.console import Console  # noqa: PLC0415  (0.1 s that most commands never need)
     from rich.table import Table  # noqa: PLC0415
 
-    said = [number for number in range(len(columns)) if any(row[number] for row in rows)]  # a terminal is narrow
-    columns, rows = [columns[number] for number in said], [[row[number] for number in said] for row in rows]
+    columns, rows = _leave_out_empty(columns, rows)
     table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in table.columns:
         column.overflow = "fold"
     for row in rows:
         table.add_row(*row)
     Console(markup=False, emoji=False, highlight=False).print(table)
+
+
+def _leave_out_empty(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+    """The table without the columns that say nothing of any row: a terminal is narrow."""
+    said = [number for number in range(len(columns)) if any(row[number] for row in rows)]
+    return [columns[number] for number in said], [[row[number] for number in said] for row in rows]
 
 
 def _print_record_for_people(record: Mapping[str, Any]) -> None:
@@ -211,9 +216,9 @@ def _print_record_for_people(record: Mapping[str, Any]) -> None:
         _echo(f"{name.ljust(width)}  {text_for_people(value)}".rstrip())
     for name, rows in tables.items():
         _echo(f"\n{name}")
-        # Without the columns that say nothing of any: most do not, and a terminal is narrow.
-        columns = [column for column in rows[0] if any(text_for_people(row[column]) for row in rows)]
-        _print_table(columns, [[text_for_people(row[column]) for column in columns] for row in rows], indent="  ")
+        columns = list(rows[0])
+        cells = [[text_for_people(row[column]) for column in columns] for row in rows]
+        _print_table(*_leave_out_empty(columns, cells), indent="  ")
 
 
 def _is_table(value: object) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from catalog.chunks import Rank
@@ -65,14 +65,13 @@ def write_outcomes(
     join_writers(session)
     rows = _lock_rows(session, lease, outcomes)
     _insert_predictions(session, lease, outcomes, labels, now)
-    done = [outcome for outcome in outcomes if outcome.image_id in rows]
     product_ids = {outcome.product_id for outcome in outcomes} | {product_id for _, product_id in rows.values()}
     if lease.trial and current_model_version_id(session) != lease.model_version_id:
         # What it read may be another photo by now, of which the current model has seen nothing.
-        update_rows(session, Image, [{"id": outcome.image_id} for outcome in done], values=lambda _: {"chunk_id": None})
+        session.execute(update(Image).where(is_one_of(Image.id, list(rows))).values(chunk_id=None))
         shown = shown_labels(session, product_ids)
     else:
-        _finish_images(session, lease, done, now)
+        _finish_images(session, lease, [outcome for outcome in outcomes if outcome.image_id in rows], now)
         shown = _derive_tags(session, lease, product_ids, rows, now)
     _count(session, outcomes, rows, shown)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ class CompareOrder:
     epochs: int | None
     resume: bool
     quick: bool
+    processes: int | None
     checkpoints: Path
     as_json: bool
 
@@ -38,6 +40,7 @@ class CompareOrder:
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the training images, in place of the recipes'.")
 @click.option("--resume", is_flag=True, help="Keep the fits that a killed run left, and go on from its checkpoint.")
 @click.option("--quick", is_flag=True, help="A rehearsal: two epochs over a few images.")
+@click.option("--processes", type=click.IntRange(1), help="Fits at a time, each with one thread; default: the cores.")
 @click.option(
     "--checkpoints",
     type=click.Path(file_okay=False, path_type=Path),
@@ -73,7 +76,15 @@ def run_compare(
     parts = divide_data(load_fashion_mnist(order.data, md5_sums=md5_sums or FASHION_MNIST_MD5), quick=order.quick)
     work = order.checkpoints / f"{order.out.resolve().name}-fits"
     line = ProgressLine()
-    fits = run_contest(contest, parts, work, resume=order.resume, report=line.say_fit, say=line.say)
+    fits = run_contest(
+        contest,
+        parts,
+        work,
+        resume=order.resume,
+        processes=order.processes or os.cpu_count() or 1,
+        report=lambda title, progress: line.say_fit(progress, of=title),
+        say=line.say,
+    )
     line.say("measuring")
     counts = {"training": len(parts.training), "validation": len(parts.validation), "test": len(parts.test)}
     study = measure_study(fits, parts.test, images=counts, quick=order.quick)

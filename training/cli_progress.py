@@ -62,12 +62,12 @@ class ProgressLine:
         if done == total or self._is_due(PLAIN_LINE_EVERY_S):
             self._write(f"making {part.replace('_', ' ')} {done:,}/{total:,}", stays=done == total)
 
-    def say_fit(self, progress: Progress) -> None:
-        """Show where a fit stands, if it is time to, and at the end of epochs and of the run."""
+    def say_fit(self, progress: Progress, *, of: str = "") -> None:
+        """Show where a fit stands, if it is time to, and at the end of epochs and of the run. `of` says which fit."""
         epoch_ended = progress.validation_accuracy is not None
         if progress.left_s > 0 and not self._is_due(EPOCH_LINE_EVERY_S if epoch_ended else PLAIN_LINE_EVERY_S):
             return
-        text = f"epoch {progress.epoch}/{progress.epochs} step {progress.step}/{progress.steps}"
+        text = f"{of and of + ': '}epoch {progress.epoch}/{progress.epochs} step {progress.step}/{progress.steps}"
         text += f" loss {progress.loss:.3f}, {_describe_time(progress.left_s)} left"
         if epoch_ended:
             text += f", validation {progress.validation_accuracy:.2%}"

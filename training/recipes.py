@@ -135,6 +135,7 @@ def make_bundle(
         "parameters": int(model.count_params()),
         "validation_float_accuracy": round(measure_accuracy(model, parts.validation), 4),
         "validation": measure_bundle(bundle, parts.validation),
+        "test_float_accuracy": round(measure_accuracy(model, parts.test), 4),
         "test": measure_bundle(bundle, parts.test),
     }
     bundle = pack_bundle(replace(bundle.manifest, metrics=metrics), artifact)

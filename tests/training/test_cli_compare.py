@@ -33,13 +33,20 @@ from tests.training.archives import hash_archives
 from tests.training.test_cli_compare import KILLED_EPOCHS, SMALL, order
 from training.cli_compare import run_compare
 place = Path(sys.argv[1])
-run_compare(order(place, "killed", seeds=(1, 2), epochs=KILLED_EPOCHS), md5_sums=hash_archives(place / "data"),
-            entries=SMALL)
+if __name__ == "__main__":
+    run_compare(order(place, "killed", seeds=(1, 2), epochs=KILLED_EPOCHS, processes=1),
+                md5_sums=hash_archives(place / "data"), entries=SMALL)
 """
 
 
 def order(
-    place: Path, name: str, *, seeds: tuple[int, ...] = (), epochs: int | None = None, resume: bool = False
+    place: Path,
+    name: str,
+    *,
+    seeds: tuple[int, ...] = (),
+    epochs: int | None = None,
+    resume: bool = False,
+    processes: int | None = None,
 ) -> CompareOrder:
     return CompareOrder(
         out=place / name,
@@ -48,6 +55,7 @@ def order(
         epochs=epochs,
         resume=resume,
         quick=True,
+        processes=processes,
         checkpoints=place / "checkpoints",
         as_json=True,
     )
@@ -162,14 +170,14 @@ def test_a_study_killed_by_the_system_fits_nothing_again(
     assert child.wait() == -signal.SIGKILL
     assert not (place / "killed").exists()
     done = {path: hash_file(path) for path in fits.glob("*-seed-1-quick*/*")}
-    assert len(done) == 4  # two bundles
+    assert len(done) == 6  # two bundles with their backbones
     with np.load(third) as arrays:
         before = json.loads(str(arrays["about"]))["history"]
     assert 1 <= len(before) < KILLED_EPOCHS
 
     def resume(**changed: int) -> None:
         options = {"epochs": KILLED_EPOCHS, **changed}
-        again = order(place, "killed", seeds=(1, 2), epochs=options["epochs"], resume=True)
+        again = order(place, "killed", seeds=(1, 2), epochs=options["epochs"], resume=True, processes=1)
         run_compare(again, md5_sums=hash_archives(place / "data"), entries=SMALL)
 
     capsys.readouterr()

@@ -1,15 +1,17 @@
-"""The fits of the study, one after the other, each kept as soon as it is done.
+"""The fits of the study, some at a time, each kept as soon as it is done.
 
 Owns the work folder: for each fit a bundle, a record beside it (the history, and what it was a fit of), and while it
-runs the checkpoint. A contest that was killed goes on from there. Leaves the fit itself to `recipes`.
+runs the checkpoint. A contest that was killed goes on from there. Leaves the fit itself to `recipes`, the processes
+to `side_by_side`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +20,10 @@ from training.bundle import Bundle, BundleError, read_bundle, write_bundle
 from training.errors import TrainingError
 from training.fitting import Progress
 from training.recipes import Made, Parts, Plan, make_bundle
+from training.starts import Backbone, read_start
 from training.study.entries import Entry, plan_fit
 from training.study.lessons import EASY_SHARE, EASY_WEIGHT, ask, ask_teachers, teach_images, weigh_images
+from training.study.side_by_side import fit_side_by_side
 from training.whole_files import write_whole
 
 _SECONDS_A_MINUTE = 60.0
@@ -27,8 +31,11 @@ _SECONDS_A_MINUTE = 60.0
 
 @dataclass(frozen=True)
 class Fit:
-    """A net of the study that is fitted: who, with which seed, the bundle, and how it went, epoch by epoch."""
+    """A net of the study that is fitted: its name in the work folder, who, with which seed, the bundle, and how it
+    went, epoch by epoch.
+    """
 
+    name: str
     entry: Entry
     seed: int
     bundle: Bundle
@@ -49,17 +56,21 @@ class Contest:
     epochs: int | None = None
     quick: bool = False
 
-    def list_plans(self) -> list[tuple[Entry, Plan]]:
-        """Each net with each seed, first those without a teacher; of these, and then of the others, all once before any
-        of them twice, so that a broken run can be compared.
+    def list_plans(self) -> list[list[tuple[Entry, Plan]]]:
+        """Each net with each seed, in waves: who learns from others stands behind all of them. In each wave all nets
+        once before any of them twice, so that a broken run can be compared.
         """
-        untaught = [entry for entry in self.entries if entry.taught_by is None]
-        taught = [entry for entry in self.entries if entry.taught_by is not None]
+        waves: dict[str, int] = {}
+        for entry in self.entries:
+            waves[entry.name] = max((waves[name] + 1 for name in entry.learns_from), default=0)
         return [
-            (entry, plan_fit(entry, seed=seed, epochs=self.epochs, quick=self.quick))
-            for entries in (untaught, taught)
-            for seed in self.seeds
-            for entry in entries
+            [
+                (entry, plan_fit(entry, seed=seed, epochs=self.epochs, quick=self.quick))
+                for seed in self.seeds
+                for entry in self.entries
+                if waves[entry.name] == wave
+            ]
+            for wave in sorted(set(waves.values()))
         ]
 
     def identify_fits(self, parts: Parts) -> dict[str, str]:
@@ -72,13 +83,27 @@ class Contest:
             digest.update(np.ascontiguousarray(part.targets).data)
         identities: dict[str, str] = {}
         fits_of: dict[str | None, list[str]] = {None: [""]}
-        for entry, plan in self.list_plans():
+        for entry, plan in chain.from_iterable(self.list_plans()):
             own = digest.copy()
             own.update(plan.recipe.fingerprint(parts.training, fits_of[entry.eased_by][0]).encode())
             own.update(repr((fits_of[entry.taught_by], EASY_SHARE, EASY_WEIGHT)).encode())
+            if entry.started_by is not None:
+                own.update(fits_of[entry.started_by][self.seeds.index(plan.recipe.seed)].encode())
             identities[plan.name] = own.hexdigest()
             fits_of.setdefault(entry.name, []).append(identities[plan.name])
         return identities
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A fit that is to be done: what a process needs for it."""
+
+    plan: Plan
+    parts: Parts  # as this net is to learn them
+    backbone: Backbone | None
+    identity: str
+    work: Path
+    resume: bool
 
 
 def run_contest(
@@ -87,28 +112,53 @@ def run_contest(
     work: Path,
     *,
     resume: bool = False,
-    report: Callable[[Progress], None] = lambda progress: None,
+    processes: int = 1,
+    report: Callable[[str, Progress], None] = lambda title, progress: None,
     say: Callable[[str], None] = lambda text: None,
 ) -> list[Fit]:
-    """Every fit, in the order of the nets and then of the seeds.
+    """Every fit, in the order of the nets and then of the seeds; `processes` of them at a time.
 
-    With `resume` those that lie in `work` are read in place of being done again. Raises TrainingError where one is of
-    another recipe or other data; all are looked at before the first is fitted.
+    `report` gets the steps of each, with its title; `say` lines for people. With `resume` the fits that lie in `work`
+    are read in place of being done again. Raises TrainingError where one is of another recipe or other data; all are
+    looked at before the first is fitted.
     """
-    plans = contest.list_plans()
+    waves = contest.list_plans()
+    plans = list(chain.from_iterable(waves))
     identities = contest.identify_fits(parts)
-    found = {plan.name: _read_fit(entry, plan, identities[plan.name], work) for entry, plan in plans} if resume else {}
-    fits: list[Fit] = []
-    for number, (entry, plan) in enumerate(plans, start=1):
-        title = f"fit {number} of {len(plans)}: {entry.name}, seed {plan.recipe.seed}"
-        fit = found.get(plan.name)
-        say(f"{title}: is there" if fit else title)
-        if fit is None:
-            learnt = _prepare_parts(entry, parts, fits)
-            fit = _fit(entry, plan, learnt, identities[plan.name], work, resume=resume, report=report)
-        fits.append(fit)
-    order = {entry.name: place for place, entry in enumerate(contest.entries)}
-    return sorted(fits, key=lambda fit: order[fit.entry.name])
+    heads = {
+        _title(entry, plan): f"fit {number} of {len(plans)}: {_title(entry, plan)}"
+        for number, (entry, plan) in enumerate(plans, start=1)
+    }
+    fits = _read_fits(plans, identities, work) if resume else {}
+    for title in fits:
+        say(f"{heads[title]}: is there")
+    for wave in waves:
+        missing = [(entry, plan) for entry, plan in wave if _title(entry, plan) not in fits]
+        tasks = {
+            _title(entry, plan): _Task(
+                plan,
+                _prepare_parts(entry, parts, list(fits.values())),
+                _read_backbone(entry, plan, list(fits.values()), work),
+                identities[plan.name],
+                work,
+                resume,
+            )
+            for entry, plan in missing
+        }
+        fit_side_by_side(_fit, tasks, processes=processes, begin=lambda title: say(heads[title]), report=report)
+        fits |= _read_fits(missing, identities, work)
+    order = [_title(entry, plan) for entry in contest.entries for other, plan in plans if other == entry]
+    return [fits[title] for title in order]
+
+
+def _title(entry: Entry, plan: Plan) -> str:
+    return f"{entry.name}, seed {plan.recipe.seed}"
+
+
+def _read_fits(plans: Sequence[tuple[Entry, Plan]], identities: Mapping[str, str], work: Path) -> dict[str, Fit]:
+    """By their titles the fits in the work folder that are whole."""
+    found = {_title(entry, plan): _read_fit(entry, plan, identities[plan.name], work) for entry, plan in plans}
+    return {title: fit for title, fit in found.items() if fit is not None}
 
 
 def _prepare_parts(entry: Entry, parts: Parts, fits: Sequence[Fit]) -> Parts:
@@ -128,23 +178,24 @@ def _find_bundles(fits: Sequence[Fit], name: str) -> list[Bundle]:
     return [fit.bundle for fit in fits if fit.entry.name == name]
 
 
-def _fit(
-    entry: Entry,
-    plan: Plan,
-    parts: Parts,
-    identity: str,
-    work: Path,
-    *,
-    resume: bool,
-    report: Callable[[Progress], None],
-) -> Fit:
-    record, checkpoint = work / f"{plan.name}.json", work / f"{plan.name}.npz"
+def _read_backbone(entry: Entry, plan: Plan, fits: Sequence[Fit], work: Path) -> Backbone | None:
+    """What the net that `entry` starts from had learnt, with the same seed; None where it starts from nothing."""
+    for fit in fits:
+        if fit.entry.name == entry.started_by and fit.seed == plan.recipe.seed:
+            return read_start(str(work / fit.name)).backbone
+    return None
+
+
+def _fit(task: _Task, report: Callable[[Progress], None]) -> None:
+    name, work = task.plan.name, task.work
+    record, checkpoint = work / f"{name}.json", work / f"{name}.npz"
     record.unlink(missing_ok=True)  # of an older fit, whose bundle goes too: a record says that its bundle is whole
-    made = make_bundle(plan, parts, checkpoint=checkpoint, resume=resume, report=report)
-    write_bundle(made.bundle, work / plan.name)
-    _write_record(record, made, identity)
+    made = make_bundle(
+        task.plan, task.parts, backbone=task.backbone, checkpoint=checkpoint, resume=task.resume, report=report
+    )
+    write_bundle(made.bundle, work / name, backbone=made.backbone.content)
+    _write_record(record, made, task.identity)
     checkpoint.unlink(missing_ok=True)
-    return Fit(entry, plan.recipe.seed, made.bundle, made.history)
 
 
 def _read_fit(entry: Entry, plan: Plan, identity: str, work: Path) -> Fit | None:
@@ -163,7 +214,7 @@ def _read_fit(entry: Entry, plan: Plan, identity: str, work: Path) -> Fit | None
     bundle = read_bundle(work / plan.name)
     if bundle.sha256 != sha256 or not history or "elapsed_s" not in history[-1]:
         raise BundleError(f"{record} does not belong to the bundle beside it; leave out --resume to start anew")
-    return Fit(entry, plan.recipe.seed, bundle, history)
+    return Fit(plan.name, entry, plan.recipe.seed, bundle, history)
 
 
 def _write_record(path: Path, made: Made, identity: str) -> None:

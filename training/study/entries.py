@@ -43,7 +43,10 @@ STUDY_RECIPE_WORDS = "Adam at a constant rate of 0.001, 32 images a step, no aug
 # 20 pixels for the first 60 % of a run as costly .214.
 LARGE_RECIPE = Recipe(
     architecture="fine-stem/1",
-    epochs=13,
+    epochs=75,
+    shift_px=2,
+    erase_share=0.5,
+    erase_max_area=0.33,
     label_smoothing=0.0,  # it teaches: softened labels would hide how it doubts (arXiv:1906.02629)
 )
 SMALL_RECIPE = replace(
@@ -73,7 +76,8 @@ class Entry:
     accuracy that others published of it.
 
     `eased_by` names the net that says which images are easy, as fitted with the first seed; `taught_by` the one whose
-    answers are learnt, the mean of its fits with all seeds. Both stand before it, and a teacher has no teacher.
+    answers are learnt, the mean of its fits with all seeds; `started_by` the one whose backbone, as fitted with the
+    same seed, is where it starts. All of them stand before it.
     """
 
     name: str
@@ -83,6 +87,12 @@ class Entry:
     published_accuracy: float | None = None
     eased_by: str | None = None
     taught_by: str | None = None
+    started_by: str | None = None
+
+    @property
+    def learns_from(self) -> tuple[str, ...]:
+        """The names of the nets that are to be fitted before it."""
+        return tuple(name for name in (self.eased_by, self.taught_by, self.started_by) if name is not None)
 
     @property
     def architecture(self) -> str:

@@ -35,6 +35,7 @@ class NetFigures:
     entry: Entry
     seeds: tuple[int, ...]
     test_accuracy: tuple[float, ...]
+    float_accuracy: tuple[float, ...]  # on the test set, before quantisation
     validation_accuracy: tuple[float, ...]
     calibration_error: tuple[float, ...]
     minutes: tuple[float, ...]
@@ -67,6 +68,7 @@ class NetFigures:
             "int8_images_per_s": round(self.images_per_s),
             "seeds": list(self.seeds),
             "test_accuracy": _describe_spread(self.test_accuracy),
+            "test_accuracy_in_floats": _describe_spread(self.float_accuracy),
             "validation_accuracy": _describe_spread(self.validation_accuracy),
             "calibration_error": _describe_spread(self.calibration_error),
             "minutes_of_training": _describe_spread(self.minutes, digits=2),
@@ -148,6 +150,7 @@ def _measure_net(
         entry=fits[0].entry,
         seeds=tuple(fit.seed for fit in fits),
         test_accuracy=tuple(float((top == targets).mean()) for top in tops),
+        float_accuracy=tuple(_as_float(fit.bundle.manifest.metrics["test_float_accuracy"]) for fit in fits),
         validation_accuracy=tuple(_read_validation_accuracy(fit) for fit in fits),
         calibration_error=tuple(
             measure_calibration_error(probabilities.max(axis=1), top == targets)
@@ -169,9 +172,12 @@ def _measure_net(
 def _read_validation_accuracy(fit: Fit) -> float:
     measures = fit.bundle.manifest.metrics["validation"]
     assert isinstance(measures, Mapping)
-    accuracy = measures["accuracy"]
-    assert isinstance(accuracy, float)
-    return accuracy
+    return _as_float(measures["accuracy"])
+
+
+def _as_float(value: JsonValue) -> float:
+    assert isinstance(value, float)
+    return value
 
 
 def describe_deviation(values: Sequence[float]) -> float | None:

@@ -42,7 +42,7 @@ def work(tmp_path: Path, parts: Parts, bundle: Bundle) -> Path:
 
 
 def resume(work: Path, parts: Parts, contest: Contest = CONTEST) -> list[Fit]:
-    return run_contest(contest, parts, work, resume=True, report=lambda progress: pytest.fail("was fitted again"))
+    return run_contest(contest, parts, work, resume=True, report=lambda title, step: pytest.fail("was fitted again"))
 
 
 def test_a_fit_that_is_there_is_read_and_not_done_again(work: Path, parts: Parts, bundle: Bundle) -> None:
@@ -90,15 +90,14 @@ def test_a_record_beside_another_bundle_is_one_line(work: Path, parts: Parts, bu
 
 def test_all_nets_are_fitted_once_before_any_is_fitted_twice_and_teachers_with_every_seed_before_who_learns() -> None:
     taught = replace(ENTRIES[1], taught_by=ENTRIES[0].name)
-    plans = Contest((ENTRIES[0], taught, ENTRIES[2]), (4, 5)).list_plans()
+    started = replace(ENTRIES[3], started_by=taught.name)
 
-    assert [(entry.name, plan.recipe.seed) for entry, plan in plans] == [
-        ("Model 1", 4),
-        ("Model 3", 4),
-        ("Model 1", 5),
-        ("Model 3", 5),
-        ("Model 2", 4),
-        ("Model 2", 5),
+    waves = Contest((ENTRIES[0], taught, ENTRIES[2], started), (4, 5)).list_plans()
+
+    assert [[(entry.name, plan.recipe.seed) for entry, plan in wave] for wave in waves] == [
+        [("Model 1", 4), ("Model 3", 4), ("Model 1", 5), ("Model 3", 5)],
+        [("Model 2", 4), ("Model 2", 5)],
+        [("Model 4", 4), ("Model 4", 5)],
     ]
 
 
@@ -112,3 +111,16 @@ def test_who_learns_is_another_fit_where_any_of_the_teachers_is(parts: Parts) ->
     assert replace(contest, seeds=(4, 6)).identify_fits(parts)[name] != identity
     assert Contest((ENTRIES[0], ENTRIES[1]), (4, 5)).identify_fits(parts)[name] != identity
     assert contest.identify_fits(parts)[name] == identity
+
+
+def test_who_starts_from_a_net_is_another_fit_where_that_net_is_and_not_where_another_seed_is(parts: Parts) -> None:
+    started = replace(ENTRIES[1], started_by=ENTRIES[0].name)
+    name = plan_fit(started, seed=5).name
+    contest = Contest((ENTRIES[0], started), (4, 5))
+
+    identity = contest.identify_fits(parts)[name]
+
+    longer = replace(ENTRIES[0], recipe=replace(ENTRIES[0].recipe, epochs=11))
+    assert Contest((longer, started), (4, 5)).identify_fits(parts)[name] != identity
+    assert Contest((ENTRIES[0], ENTRIES[1]), (4, 5)).identify_fits(parts)[name] != identity
+    assert replace(contest, seeds=(6, 5)).identify_fits(parts)[name] == identity

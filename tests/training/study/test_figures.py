@@ -33,6 +33,7 @@ def test_json_has_every_seed_their_mean_and_their_deviation() -> None:
     told = draw_net(ENTRIES[3], test=0.91).as_json()
 
     assert told["test_accuracy"] == {"mean": 0.91, "deviation": 0.001, "by_seed": [0.909, 0.91, 0.911]}
+    assert told["test_accuracy_in_floats"] == {"mean": 0.912, "deviation": 0.001, "by_seed": [0.911, 0.912, 0.913]}
     assert told["published_accuracy"] == 0.91
     one = draw_net(seeds=(8,)).as_json()["test_accuracy"]
     assert isinstance(one, dict)

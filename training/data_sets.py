@@ -19,6 +19,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from training.bundle import Bundle
 from training.errors import TrainingError
 
 Images: TypeAlias = NDArray[np.uint8]
@@ -85,9 +86,9 @@ class WeightedImages(LabelledImages):
 
 @dataclass(frozen=True)
 class TaughtImages(WeightedImages):
-    """Images with what a larger net says of each: `answers`, float32 (n, labels), probabilities."""
+    """Images of which other nets say, each time that one is shown, what is to be answered: their `teachers`."""
 
-    answers: NDArray[np.float32]
+    teachers: tuple[Bundle, ...]
 
 
 def join_images(sets: Sequence[LabelledImages]) -> LabelledImages:

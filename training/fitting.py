@@ -24,6 +24,7 @@ from training.augmentation import erase_randomly, flip_alternately, recolour_ran
 from training.checkpoints import State, load_checkpoint, save_checkpoint
 from training.data_sets import LabelledImages, TaughtImages, WeightedImages
 from training.schedules import Schedule
+from training.teachers import Teachers
 
 EVALUATION_BATCH_IMAGES = 500
 AVERAGE_EVERY_STEPS = 8  # copying the weights takes a millisecond, a step a hundred
@@ -57,7 +58,7 @@ class Recipe:
     architecture: str = "conv-pool/2"  # counts up with what `build_conv_pool_net` gives
     # "adam" is for recipes of others to be followed: as they use it, at the peak rate from the first step to the last.
     optimizer: Literal["sgd", "adam"] = "sgd"
-    teacher_share: float = 0.0  # of what the net is to answer, where a teacher's answers are there
+    teacher_share: float = 0.0  # of what the net is to answer, where there are teachers
     flips: bool = True  # a mirrored garment is a garment; off where a recipe of others has no augmentation
 
     def fingerprint(self, data: LabelledImages, origin: str) -> str:
@@ -68,7 +69,7 @@ class Recipe:
         if isinstance(data, WeightedImages):
             digest.update(np.ascontiguousarray(data.weights).data)
         if isinstance(data, TaughtImages):
-            digest.update(np.ascontiguousarray(data.answers).data)
+            digest.update(repr([teacher.sha256 for teacher in data.teachers]).encode())
         return digest.hexdigest()
 
 
@@ -114,6 +115,7 @@ def fit_net(
         state = load_checkpoint(checkpoint, model, fingerprint)
     steps = max(1, len(training) // recipe.batch_images)
     schedule = _plan_schedule(recipe, steps)
+    teachers = Teachers(training.teachers) if isinstance(training, TaughtImages) else None
     order: NDArray[np.int64] | None = None
     now_s = saved_s = clock()
     while not schedule.has_ended(state.step, state.elapsed_s):
@@ -123,7 +125,7 @@ def fit_net(
         if step == 0 or order is None:
             order = draw_order(training, recipe, epoch=epoch)
         model.optimizer.learning_rate = schedule.learning_rate(state.step, state.elapsed_s)
-        _fit_step(model, training, order, recipe, state, epoch=epoch, step=step)
+        _fit_step(model, training, order, recipe, state, epoch=epoch, step=step, teachers=teachers)
         state.elapsed_s, now_s = state.elapsed_s + clock() - now_s, clock()
         epoch_ended = step + 1 == steps or schedule.has_ended(state.step, state.elapsed_s)
         accuracy = _end_epoch(model, state, validation, recipe, epoch=epoch, step=step) if epoch_ended else None
@@ -171,18 +173,24 @@ def augment_batch(
     return erase_randomly(images, rng, share=recipe.erase_share, max_area=recipe.erase_max_area)
 
 
-def draw_targets(
-    data: LabelledImages, indices: NDArray[np.int64], recipe: Recipe, *, labels: int
+def make_targets(
+    targets: NDArray[np.int64],
+    images: NDArray[np.uint8],
+    recipe: Recipe,
+    *,
+    labels: int,
+    teachers: Teachers | None = None,
 ) -> NDArray[np.float32]:
-    """What the net is to answer, float32 (n, labels): 1 at the label; a `teacher_share` of it is the teacher's answer.
+    """What the net is to answer, float32 (n, labels): 1 at the label; a `teacher_share` of it is what teachers say.
 
-    Distillation: Hinton et al., arXiv:1503.02531. The answers are at the teacher's own, calibrated temperature.
+    Distillation (Hinton et al., arXiv:1503.02531), of the very images that the net is shown, as they are mirrored,
+    shifted and erased (Beyer et al., arXiv:2106.05237): of the images as they are, teachers know the labels by heart.
     """
-    one_hot = np.eye(labels, dtype=np.float32)[data.targets[indices]]
-    if not isinstance(data, TaughtImages):
+    one_hot = np.eye(labels, dtype=np.float32)[targets]
+    if teachers is None:
         return one_hot
     share = np.float32(recipe.teacher_share)
-    return (1 - share) * one_hot + share * data.answers[indices]
+    return (1 - share) * one_hot + share * teachers.answer(images)
 
 
 def compute_logits(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -231,10 +239,12 @@ def _fit_step(
     *,
     epoch: int,
     step: int,
+    teachers: Teachers | None,
 ) -> None:
     indices = order[step * recipe.batch_images : (step + 1) * recipe.batch_images]
     images = augment_batch(training.images[indices], indices, recipe, epoch=epoch, step=step)
-    targets = draw_targets(training, indices, recipe, labels=int(model.output_shape[-1]))
+    labels = int(model.output_shape[-1])
+    targets = make_targets(training.targets[indices], images, recipe, labels=labels, teachers=teachers)
     state.loss_sum += float(model.train_on_batch(images, targets))
     state.step += 1
     if recipe.average_decay and state.step % AVERAGE_EVERY_STEPS == 0:

@@ -22,7 +22,7 @@ from training.fitting import Progress
 from training.recipes import Made, Parts, Plan, make_bundle
 from training.starts import Backbone, read_start
 from training.study.entries import Entry, plan_fit
-from training.study.lessons import EASY_SHARE, EASY_WEIGHT, ask, ask_teachers, teach_images, weigh_images
+from training.study.lessons import EASY_SHARE, EASY_WEIGHT, ask, teach_images, weigh_images
 from training.study.side_by_side import fit_side_by_side
 from training.whole_files import write_whole
 
@@ -165,12 +165,10 @@ def _prepare_parts(entry: Entry, parts: Parts, fits: Sequence[Fit]) -> Parts:
     """The parts as `entry` is to learn them, from what the nets before it say."""
     if entry.eased_by is None:
         return parts
-    images = parts.training.images
-    weighted = weigh_images(parts.training, ask(_find_bundles(fits, entry.eased_by)[0], images))
+    weighted = weigh_images(parts.training, ask(_find_bundles(fits, entry.eased_by)[0], parts.training.images))
     if entry.taught_by is None:
         return replace(parts, training=weighted)
-    answers = ask_teachers(_find_bundles(fits, entry.taught_by), images)
-    return replace(parts, training=teach_images(weighted, answers))
+    return replace(parts, training=teach_images(weighted, _find_bundles(fits, entry.taught_by)))
 
 
 def _find_bundles(fits: Sequence[Fit], name: str) -> list[Bundle]:

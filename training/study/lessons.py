@@ -1,6 +1,6 @@
 """What a net of the study takes over from nets that were fitted before it: which images are easy, and what to answer.
 
-Owns how often an image is drawn and the teacher's answers; who learns from whom stands in `entries`.
+Owns how often an image is drawn; who learns from whom stands in `entries`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from training.bundle import Bundle
 from training.classifier import Classifier, Probabilities
@@ -30,19 +29,11 @@ def weigh_images(training: LabelledImages, probabilities: Probabilities) -> Weig
     return WeightedImages(training.images, training.targets, np.where(easy, EASY_WEIGHT, 1.0))
 
 
-def teach_images(training: WeightedImages, answers: Probabilities) -> TaughtImages:
-    """The images with their teacher's answers, (n, labels)."""
-    return TaughtImages(training.images, training.targets, training.weights, answers.astype(np.float32))
+def teach_images(training: WeightedImages, bundles: Sequence[Bundle]) -> TaughtImages:
+    """The images with the nets that say what is to be answered."""
+    return TaughtImages(training.images, training.targets, training.weights, tuple(bundles))
 
 
 def ask(bundle: Bundle, images: Images) -> Probabilities:
     """The bundle's probabilities of `images`, (n, labels)."""
     return Classifier(bundle).classify(images)
-
-
-def ask_teachers(bundles: Sequence[Bundle], images: Images) -> Probabilities:
-    """The bundles' mean probabilities of `images` as they are and mirrored, (n, labels): better than any alone."""
-    mirrored: NDArray[np.uint8] = np.ascontiguousarray(images[:, :, ::-1])
-    answers = [ask(bundle, side) for bundle in bundles for side in (images, mirrored)]
-    mean: Probabilities = np.mean(answers, axis=0)
-    return mean

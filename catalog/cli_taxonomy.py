@@ -24,7 +24,7 @@ def taxonomy() -> None:
     """Name labels by the shop's own categories; nothing is classified by it."""
 
 
-@taxonomy.command("load")
+@taxonomy.command("load", short_help="Take the names from a CSV of labels and categories.")
 @click.argument("path", metavar="FILE.csv")
 @click.pass_obj
 def load_taxonomy(opener: CatalogOpener, path: str) -> None:
@@ -50,7 +50,7 @@ def load_taxonomy(opener: CatalogOpener, path: str) -> None:
     print_message(f"{path}: {_describe(found.categories)}; `hangtag taxonomy show` lists them")
 
 
-@taxonomy.command("show")
+@taxonomy.command("show", short_help="Show every label and parent with its category.")
 @output_options
 @click.pass_obj
 def show_taxonomy(opener: CatalogOpener, *, form: Form) -> None:

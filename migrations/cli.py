@@ -25,7 +25,7 @@ def db() -> None:
     """Build the catalog's tables, or check them."""
 
 
-@db.command()
+@db.command(short_help="Build the catalog's tables, or bring them up to date.")
 @click.pass_obj
 def upgrade(opener: DatabaseOpener) -> None:
     """Bring the catalog's tables and views to what this version of hangtag needs."""
@@ -40,7 +40,7 @@ def upgrade(opener: DatabaseOpener) -> None:
         click.echo(f"{describe(engine)}: {before or 'empty'} -> {after}")
 
 
-@db.command()
+@db.command(short_help="Say whether the catalog's tables are as they should be.")
 @click.pass_obj
 def check(opener: DatabaseOpener) -> None:
     """Say whether the catalog's tables are what this version of hangtag needs; exit code 2 if not."""

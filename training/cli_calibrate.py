@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from training.recalibration import Recalibration
 
 
-@click.command()
+@click.command(short_help="Fit confidences and thresholds to your photos.")
 @labels_csv_argument
 @image_column_option
 @click.option("--label-column", required=True, help="Column with the right labels, as the bundle names them.")

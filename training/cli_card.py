@@ -10,7 +10,7 @@ from training.cli_options import FOLDER
 from training.cli_progress import ProgressLine, UsageProblem, one_line_errors, read_limits
 
 
-@click.command()
+@click.command(short_help="Write the model card of a bundle.")
 @click.argument("bundles", nargs=-1, required=True, type=FOLDER)
 @click.option("--photos", multiple=True, help="NAME=LABELS.csv: labelled photos to measure on; may be said again.")
 @click.option("--image-column", default="image", show_default=True, help="Column with a photo's path.")

@@ -33,7 +33,7 @@ class CompareOrder:
     as_json: bool
 
 
-@click.command()
+@click.command(short_help="Fit eight nets to Fashion-MNIST, and compare them.")
 @click.option("--out", type=NEW_FOLDER, required=True, help="Folder to write the report to.")
 @click.option("--data", type=FOLDER, help="Folder with the four archives of Fashion-MNIST; else they are downloaded.")
 @click.option("--seed", "seeds", type=click.IntRange(0), multiple=True, help="A fit of each net; default: 1, 2, 3.")

@@ -69,7 +69,7 @@ class Table:
     other: str | None
 
 
-@click.command()
+@click.command(short_help="Train a bundle of your own labels on your own photos.")
 @click.argument("csv_path", metavar="[LABELS.csv]", required=False, type=click.Path(path_type=Path))
 @click.option("--image-column", help="Column with the photos' paths, absolute or relative to the CSV.")
 @click.option("--label-column", help="Column with the right labels.")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MOST_CONTRADICTED = 0.5
 
 
-@click.command()
+@click.command(short_help="Say whether a bundle is better than the current model.")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--promote", "promoting", is_flag=True, help="Import the bundle, and promote it if it is better.")
 @click.option("--imported", is_flag=True, help="Count imported categories that nobody judged as right too.")

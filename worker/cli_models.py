@@ -44,7 +44,7 @@ def list_models(settings: Settings, *, form: Form) -> None:
         print_rows(columns, list_model_versions(session), form=form)
 
 
-@models.command("show")
+@models.command("show", short_help="Show a model version's manifest; without NAME the current.")
 @click.argument("name", required=False)
 @output_options
 @click.pass_obj
@@ -78,7 +78,7 @@ def import_model(settings: Settings, bundle: Path) -> None:
     print_message(f"imported {loaded.manifest.name}; `hangtag models promote {loaded.manifest.name}` makes it current")
 
 
-@models.command("promote")
+@models.command("promote", short_help="Make a model version the current one; tags follow.")
 @click.argument("name")
 @click.option(
     "--mapping",
@@ -97,7 +97,7 @@ def promote_model(settings: Settings, name: str, mapping: str | None, by: str | 
     _promote(settings, lambda session: find_model_version(session, name), by, words)
 
 
-@models.command("rollback")
+@models.command("rollback", short_help="Make the model version before the current one current.")
 @BY
 @click.pass_obj
 def rollback_model(settings: Settings, by: str | None) -> None:
@@ -148,7 +148,7 @@ def _promote(
     engine.dispose()
 
 
-@models.command("thresholds")
+@models.command("thresholds", short_help="Show or set the thresholds of a model version.")
 @click.argument("name", required=False)
 @click.option("--set", "settings_of", metavar="LABEL=NUMBER", multiple=True, help="Set one; may be given again.")
 @click.option("--reset", is_flag=True, help="Go back to what the bundle came with, but for what --set names.")
@@ -190,7 +190,7 @@ def _parse_threshold(text: str) -> tuple[str, float]:
         raise CatalogError(f"--set {text}: write LABEL=NUMBER, as in --set Coat=0.8") from error
 
 
-@models.command("compare")
+@models.command("compare", short_help="Say what promoting B would change in this catalog.")
 @click.argument("names", metavar="[A] B", nargs=-1, required=True)
 @output_options
 @click.pass_obj
@@ -211,7 +211,7 @@ def compare_models(settings: Settings, *, names: tuple[str, ...], form: Form) ->
     print_record(comparison, form=form)
 
 
-@models.command("trainings")
+@models.command("trainings", short_help="List the scheduled trainings, newest first.")
 @output_options
 @click.pass_obj
 def trainings(settings: Settings, *, form: Form) -> None:

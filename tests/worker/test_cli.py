@@ -66,6 +66,17 @@ def test_the_help_lists_every_command(command_line: CommandLine) -> None:
     assert command_line.run("--version").stdout.startswith("hangtag, version ")
 
 
+def test_what_a_group_says_of_its_commands_is_whole_on_80_columns() -> None:
+    for place, _ in COMMANDS.values():
+        module, attribute = place.split(":")
+        command = getattr(importlib.import_module(module), attribute)
+        if isinstance(command, click.Group):
+            context = click.Context(command, info_name=f"hangtag {command.name}", terminal_width=80)
+            listed = command.get_help(context).split("Commands:\n")[1].splitlines()
+            cut = [line for line in listed if line.endswith("...")]
+            assert not cut, cut
+
+
 def test_a_command_that_is_none_is_wrong_usage(command_line: CommandLine) -> None:
     done = command_line.run("tagg")
     assert done.returncode == 2

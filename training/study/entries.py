@@ -60,8 +60,8 @@ OUR_RECIPE_WORDS = (
     "averaged weights; the half of the images that Model 1 is surest of is drawn a quarter as often"
 )
 SMALL_RECIPE_WORDS = (
-    f"{OUR_RECIPE_WORDS}; nine tenths of what it is to answer is what hangtag large says, the mean of its seeds, of the "
-    "image as it is shown"
+    f"{OUR_RECIPE_WORDS}; nine tenths of what it is to answer is what hangtag large says of the "
+    "image as it is shown, the mean of its seeds"
 )
 
 # A rehearsal of all nets: half a minute of one core, most of it for tracing and converting nets.

@@ -134,11 +134,12 @@ def run_contest(
         say(f"{heads[title]}: is there")
     for wave in waves:
         missing = [(entry, plan) for entry, plan in wave if _title(entry, plan) not in fits]
+        done = [fits[title] for title in heads if title in fits]  # by seed, whichever were there already
         tasks = {
             _title(entry, plan): _Task(
                 plan,
-                _prepare_parts(entry, parts, list(fits.values())),
-                _read_backbone(entry, plan, list(fits.values()), work),
+                _prepare_parts(entry, parts, done),
+                _read_backbone(entry, plan, done, work),
                 identities[plan.name],
                 work,
                 resume,

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import pytest
 from tests.training.nets import make_tiny_bundle
 from tests.training.study.studies import draw_test_images
 from training.bundle import Bundle, InputSpec, write_bundle
-from training.data_sets import DataSet
+from training.classifier import Classifier
+from training.data_sets import DataSet, TaughtImages
 from training.errors import TrainingError
 from training.recipes import Made, Parts
-from training.starts import Backbone
-from training.study.contest import Contest, Fit, _write_record, run_contest
+from training.starts import Backbone, Start
+from training.study.contest import Contest, Fit, _Task, _write_record, run_contest
 from training.study.entries import ENTRIES, divide_data, plan_fit
+from training.study.lessons import weigh_images
 
 ENTRY = ENTRIES[0]
 CONTEST = Contest((ENTRY,), (1,), quick=True)
@@ -124,3 +127,36 @@ def test_who_starts_from_a_net_is_another_fit_where_that_net_is_and_not_where_an
     assert Contest((longer, started), (4, 5)).identify_fits(parts)[name] != identity
     assert Contest((ENTRIES[0], ENTRIES[1]), (4, 5)).identify_fits(parts)[name] != identity
     assert replace(contest, seeds=(6, 5)).identify_fits(parts)[name] == identity
+
+
+def test_what_a_net_learns_from_stands_by_seed_whichever_fits_were_there(
+    work: Path, parts: Parts, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learning = replace(ENTRIES[1], eased_by=ENTRY.name, taught_by=ENTRY.name, started_by=ENTRY.name)
+    other = make_tiny_bundle(InputSpec(28, 28, 1), labels=10, seed=8)
+    tasks: list[_Task] = []
+
+    def write_instead(fit: object, asked: Mapping[str, _Task], **_: object) -> None:
+        for task in asked.values():
+            made = Made(other, Backbone("none", b"fitted"), HISTORY)
+            write_bundle(other, work / task.plan.name, backbone=made.backbone.content)
+            _write_record(work / f"{task.plan.name}.json", made, task.identity)
+        tasks.extend(asked.values())
+
+    def read_backbone(folder: str) -> Start:
+        return Start(bundle.manifest, Backbone("none", (Path(folder) / "backbone.npz").read_bytes()))
+
+    monkeypatch.setattr("training.study.contest.fit_side_by_side", write_instead)
+    monkeypatch.setattr("training.study.contest.read_start", read_backbone)
+    (work / PLAN.name / "backbone.npz").write_bytes(b"was there")
+
+    fits = run_contest(Contest((ENTRY, learning), (3, 1), quick=True), parts, work, resume=True)
+
+    names = [("Model 1", 3), ("Model 1", 1), ("Model 2", 3), ("Model 2", 1)]
+    assert [(fit.entry.name, fit.seed) for fit in fits] == names
+    assert [task.backbone and task.backbone.content for task in tasks] == [None, b"fitted", b"was there"]
+    by_first = weigh_images(parts.training, Classifier(other).classify(parts.training.images))
+    for task in tasks[1:]:
+        assert isinstance(task.parts.training, TaughtImages)
+        assert [each.sha256 for each in task.parts.training.teachers] == [other.sha256, bundle.sha256]
+        assert (task.parts.training.weights == by_first.weights).all()

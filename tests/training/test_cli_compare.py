@@ -170,7 +170,7 @@ def test_a_study_killed_by_the_system_fits_nothing_again(
     assert child.wait() == -signal.SIGKILL
     assert not (place / "killed").exists()
     done = {path: hash_file(path) for path in fits.glob("*-seed-1-quick*/*")}
-    assert len(done) == 6  # two bundles with their backbones
+    assert len(done) == 4  # two bundles
     with np.load(third) as arrays:
         before = json.loads(str(arrays["about"]))["history"]
     assert 1 <= len(before) < KILLED_EPOCHS

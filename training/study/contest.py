@@ -101,6 +101,7 @@ class _Task:
     plan: Plan
     parts: Parts  # as this net is to learn them
     backbone: Backbone | None
+    keep_backbone: bool  # where another net is to start from it: it is twice as large as the bundle
     identity: str
     work: Path
     resume: bool
@@ -140,6 +141,7 @@ def run_contest(
                 plan,
                 _prepare_parts(entry, parts, done),
                 _read_backbone(entry, plan, done, work),
+                any(other.started_by == entry.name for other in contest.entries),
                 identities[plan.name],
                 work,
                 resume,
@@ -192,7 +194,7 @@ def _fit(task: _Task, report: Callable[[Progress], None]) -> None:
     made = make_bundle(
         task.plan, task.parts, backbone=task.backbone, checkpoint=checkpoint, resume=task.resume, report=report
     )
-    write_bundle(made.bundle, work / name, backbone=made.backbone.content)
+    write_bundle(made.bundle, work / name, backbone=made.backbone.content if task.keep_backbone else None)
     _write_record(record, made, task.identity)
     checkpoint.unlink(missing_ok=True)
 

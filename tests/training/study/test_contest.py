@@ -155,6 +155,7 @@ def test_what_a_net_learns_from_stands_by_seed_whichever_fits_were_there(
     names = [("Model 1", 3), ("Model 1", 1), ("Model 2", 3), ("Model 2", 1)]
     assert [(fit.entry.name, fit.seed) for fit in fits] == names
     assert [task.backbone and task.backbone.content for task in tasks] == [None, b"fitted", b"was there"]
+    assert [task.keep_backbone for task in tasks] == [True, False, False]
     by_first = weigh_images(parts.training, Classifier(other).classify(parts.training.images))
     for task in tasks[1:]:
         assert isinstance(task.parts.training, TaughtImages)

@@ -38,7 +38,7 @@ def run(fit: Callable[[Path, Report], None], tasks: dict[str, Path]) -> tuple[li
 def test_every_fit_begins_reports_all_its_steps_and_has_one_thread(tmp_path: Path) -> None:
     begun, steps = run(say_threads, {"a": tmp_path / "a", "b": tmp_path / "b", "c": tmp_path / "c"})
 
-    assert begun == ["a", "b", "c"]
+    assert sorted(begun) == ["a", "b", "c"]  # two at a time: whichever is first
     assert sorted(steps) == [(title, step) for title in "abc" for step in (1, 2, 3)]
     assert [(tmp_path / title).read_text() for title in "abc"] == ["1", "1", "1"]
     assert run(say_threads, {}) == ([], [])

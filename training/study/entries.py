@@ -36,21 +36,20 @@ STUDY_RECIPE = Recipe(
 STUDY_RECIPE_WORDS = "Adam at a constant rate of 0.001, 32 images a step, no augmentation, the last weights"
 
 # Ours. The numbers that are not named are those of `Recipe`, which every bundle of hangtag is fitted by.
-# Short runs: two cores without AVX-512 see some 1,300 images a second of the large net and 4,000 of the small one. In
-# such a run an augmentation too strong costs more than any other number: after eight passes the small net had 93.3 % of
+# The small net's run is short (two cores without AVX-512 see 4,000 of its images a second, 1,300 of the large one's),
+# and there an augmentation too strong costs more than any other number: after eight passes the small net had 93.3 % of
 # the validation images right (negative log-likelihood .181), shifted by up to 2 pixels and half of them erased 92.4 %
 # (.201), not shifted 93.4 % (.187: it begins to overfit). Batches of 64 in place of 128 gave .180, images reduced to
 # 20 pixels for the first 60 % of a run as costly .214.
-LARGE_RECIPE = Recipe(
+OUR_RECIPE = Recipe(
     architecture="fine-stem/1",
-    epochs=75,
-    shift_px=2,
-    erase_share=0.5,
-    erase_max_area=0.33,
     label_smoothing=0.0,  # it teaches: softened labels would hide how it doubts (arXiv:1906.02629)
 )
+# A long run bears more, and needs it: with these numbers, chosen once and not tuned, 95.13 % of the validation images
+# were right, after 13 passes of the usual ones 94.65 %; and 98.4 % of the training images are still known by heart.
+LARGE_RECIPE = replace(OUR_RECIPE, epochs=75, shift_px=2, erase_share=0.5, erase_max_area=0.33)
 SMALL_RECIPE = replace(
-    LARGE_RECIPE,
+    OUR_RECIPE,
     architecture="fine-stem-small/1",
     epochs=30,  # a pass takes a third of the time
     teacher_share=0.9,

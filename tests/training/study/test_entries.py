@@ -5,6 +5,7 @@ from tests.training.study.studies import draw_test_images
 from training.backbone import ARCHITECTURES
 from training.data_sets import DataSet, LabelledImages
 from training.errors import TrainingError
+from training.fitting import Recipe
 from training.study.entries import ENTRIES, choose_seeds, divide_data, plan_fit
 
 
@@ -25,6 +26,17 @@ def test_a_net_learns_only_from_nets_that_stand_before_it() -> None:
         before = {earlier.name for earlier in ENTRIES[:place]}
         assert {entry.eased_by, entry.taught_by} - {None} <= before
     assert (ENTRIES[7].eased_by, ENTRIES[7].taught_by) == ("Model 1", "hangtag large")
+
+
+def test_the_short_run_of_the_small_net_has_the_usual_augmentation_whatever_the_long_one_has() -> None:
+    small = plan_fit(ENTRIES[7], seed=1).recipe
+    usual = Recipe()
+    assert (small.shift_px, small.erase_share, small.erase_max_area) == (
+        usual.shift_px,
+        usual.erase_share,
+        usual.erase_max_area,
+    )
+    assert plan_fit(ENTRIES[6], seed=1).recipe.shift_px > small.shift_px
 
 
 def test_plans_have_names_of_their_own_and_heed_what_is_asked_for() -> None:

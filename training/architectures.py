@@ -15,7 +15,6 @@ STEM_WIDTH = 32
 # pixels a convolution costs four times what it costs behind a pooling: one there, and it stays narrow.
 BLOCKS = ((48, 1), (96, 2), (160, 2))
 FINE_STEM_WIDTHS = (16, 32)
-SMALL_FINE_STEM_WIDTHS, SMALL_BLOCKS = (8, 16), ((16, 1), (48, 2), (96, 2))
 
 
 def build_conv_pool_net(
@@ -37,13 +36,7 @@ def build_conv_pool_net(
     return _end_conv_pool(inputs, x, blocks, labels, name="conv_pool_net")
 
 
-def build_fine_stem_net(
-    spec: InputSpec,
-    *,
-    labels: int,
-    stem_widths: tuple[int, int] = FINE_STEM_WIDTHS,
-    blocks: tuple[tuple[int, int], ...] = BLOCKS,
-) -> keras.Model:
+def build_fine_stem_net(spec: InputSpec, *, labels: int) -> keras.Model:
     """The same, but that the stem's first convolution looks at every pixel; its second one takes every second.
 
     515,674 parameters at 28x28x1 and ten labels, and 15.7 million multiply-adds an image. For pictures of few pixels:
@@ -53,17 +46,9 @@ def build_fine_stem_net(
     """
     inputs = keras.Input((spec.height, spec.width, spec.channels), name="pixels")
     x = layers.Rescaling(1 / 255)(inputs)
-    x = apply_conv_block(x, stem_widths[0])
-    x = apply_conv_block(x, stem_widths[1], stride=2)
-    return _end_conv_pool(inputs, x, blocks, labels, name="fine_stem_net")
-
-
-def build_small_fine_stem_net(spec: InputSpec, *, labels: int) -> keras.Model:
-    """The same with a quarter of the multiply-adds: 4.1 million an image at 28x28x1, 157,874 parameters.
-
-    As wide as it can be at 8,000 images a second on one core without AVX-512.
-    """
-    return build_fine_stem_net(spec, labels=labels, stem_widths=SMALL_FINE_STEM_WIDTHS, blocks=SMALL_BLOCKS)
+    x = apply_conv_block(x, FINE_STEM_WIDTHS[0])
+    x = apply_conv_block(x, FINE_STEM_WIDTHS[1], stride=2)
+    return _end_conv_pool(inputs, x, BLOCKS, labels, name="fine_stem_net")
 
 
 def _end_conv_pool(

@@ -60,6 +60,20 @@ def erase_randomly(images: _Pixels, rng: Generator, *, share: float, max_area: f
     return erased
 
 
+def mix_randomly(images: _Pixels, rng: Generator, *, share: float) -> _Pixels:
+    """A `share` of the images laid over others of the batch, as half to all of what is seen.
+
+    Mixup: Zhang et al., arXiv:1710.09412, with an even draw in place of a beta distribution, and without a label for
+    what comes out: that is for teachers to say (Beyer et al., arXiv:2106.05237).
+    """
+    if share == 0:
+        return images
+    chosen = rng.random(len(images)) < share
+    ratio = np.where(chosen, rng.uniform(0.5, 1, len(images)), 1.0).astype(np.float32)[:, None, None, None]
+    mixed: _Pixels = np.rint(ratio * images + (1 - ratio) * images[rng.permutation(len(images))]).astype(np.uint8)
+    return mixed
+
+
 def recolour_randomly(
     images: _Pixels, rng: Generator, *, light: float, gray_share: float, swap_share: float
 ) -> _Pixels:

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from training.architectures import build_conv_pool_net, build_fine_stem_net, build_small_fine_stem_net
+from training.architectures import build_conv_pool_net, build_fine_stem_net
 from training.bundle import InputSpec
 from training.data_sets import LabelledImages
 from training.errors import TrainingError
@@ -25,7 +25,6 @@ from training.study import nets
 ARCHITECTURES: Mapping[str, Callable[..., keras.Model]] = {
     "conv-pool/2": build_conv_pool_net,
     "fine-stem/1": build_fine_stem_net,
-    "fine-stem-small/1": build_small_fine_stem_net,
     "study-1/1": nets.build_model_1,
     "study-2/1": nets.build_model_2,
     "study-3/1": nets.build_model_3,

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from training.augmentation import erase_randomly, flip_alternately, recolour_randomly, shift_randomly
+from training.augmentation import erase_randomly, flip_alternately, mix_randomly, recolour_randomly, shift_randomly
 from training.checkpoints import State, load_checkpoint, save_checkpoint
 from training.data_sets import LabelledImages, TaughtImages, WeightedImages
 from training.schedules import Schedule
@@ -59,7 +59,12 @@ class Recipe:
     # "adam" is for recipes of others to be followed: as they use it, at the peak rate from the first step to the last.
     optimizer: Literal["sgd", "adam"] = "sgd"
     teacher_share: float = 0.0  # of what the net is to answer, where there are teachers
+    mix_share: float = 0.0  # of the images, shown mixed with others; nothing but teachers can say what they are
     flips: bool = True  # a mirrored garment is a garment; off where a recipe of others has no augmentation
+
+    def __post_init__(self) -> None:
+        if self.mix_share and self.teacher_share != 1:
+            raise ValueError("mixed images have no label: mix_share is for a teacher_share of 1")
 
     def fingerprint(self, data: LabelledImages, origin: str) -> str:
         """Hex digest of the recipe, of the data it is fitted to and of `origin`, what the net was before."""
@@ -170,7 +175,8 @@ def augment_batch(
             images, rng, light=recipe.light, gray_share=recipe.gray_share, swap_share=recipe.swap_share
         )
     images = shift_randomly(images, rng, max_px=recipe.shift_px)
-    return erase_randomly(images, rng, share=recipe.erase_share, max_area=recipe.erase_max_area)
+    images = erase_randomly(images, rng, share=recipe.erase_share, max_area=recipe.erase_max_area)
+    return mix_randomly(images, rng, share=recipe.mix_share)
 
 
 def make_targets(
@@ -179,18 +185,22 @@ def make_targets(
     recipe: Recipe,
     *,
     labels: int,
+    epoch: int,
+    step: int,
     teachers: Teachers | None = None,
 ) -> NDArray[np.float32]:
     """What the net is to answer, float32 (n, labels): 1 at the label; a `teacher_share` of it is what teachers say.
 
     Distillation (Hinton et al., arXiv:1503.02531), of the very images that the net is shown, as they are mirrored,
-    shifted and erased (Beyer et al., arXiv:2106.05237): of the images as they are, teachers know the labels by heart.
+    shifted, erased and mixed (Beyer et al., arXiv:2106.05237): of the images as they are, teachers know the labels by
+    heart. Where images are mirrored, teachers see them either way round, as (seed, epoch, step) draws it.
     """
     one_hot = np.eye(labels, dtype=np.float32)[targets]
     if teachers is None:
         return one_hot
     share = np.float32(recipe.teacher_share)
-    return (1 - share) * one_hot + share * teachers.answer(images)
+    mirrored_by = np.random.default_rng([recipe.seed, epoch, step, 1]) if recipe.flips else None
+    return (1 - share) * one_hot + share * teachers.answer(images, mirrored_by=mirrored_by)
 
 
 def compute_logits(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -244,7 +254,9 @@ def _fit_step(
     indices = order[step * recipe.batch_images : (step + 1) * recipe.batch_images]
     images = augment_batch(training.images[indices], indices, recipe, epoch=epoch, step=step)
     labels = int(model.output_shape[-1])
-    targets = make_targets(training.targets[indices], images, recipe, labels=labels, teachers=teachers)
+    targets = make_targets(
+        training.targets[indices], images, recipe, labels=labels, epoch=epoch, step=step, teachers=teachers
+    )
     state.loss_sum += float(model.train_on_batch(images, targets))
     state.step += 1
     if recipe.average_decay and state.step % AVERAGE_EVERY_STEPS == 0:

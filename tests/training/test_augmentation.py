@@ -1,6 +1,12 @@
 import numpy as np
 
-from training.augmentation import erase_randomly, flip_alternately, recolour_randomly, shift_randomly
+from training.augmentation import (
+    erase_randomly,
+    flip_alternately,
+    mix_randomly,
+    recolour_randomly,
+    shift_randomly,
+)
 
 IMAGES = np.random.default_rng(0).integers(1, 256, (300, 12, 10, 1)).astype(np.uint8)
 INDICES = np.arange(300)
@@ -40,6 +46,26 @@ def test_erasing_puts_one_rectangle_of_one_gray_on_a_share_of_the_images() -> No
         assert (box == box[0, 0]).all()
         assert box.size <= 0.25 * 120 * 1.6  # sides are rounded to whole pixels
     assert (erase_randomly(IMAGES, np.random.default_rng(1), share=0, max_area=0.25) == IMAGES).all()
+
+
+def test_a_mixed_image_is_mostly_itself_and_the_rest_another_one_of_the_batch() -> None:
+    images = np.broadcast_to(np.arange(0, 200, dtype=np.uint8)[:, None, None, None], (200, 4, 4, 1))
+
+    mixed = mix_randomly(images, np.random.default_rng(1), share=0.5).astype(int)
+
+    assert (mixed == mixed[:, :1, :1]).all()  # the whole image in one ratio
+    changed = mixed[:, 0, 0, 0] != np.arange(200)
+    assert 75 < changed.sum() < 125
+    low, high = np.arange(200) / 2, (np.arange(200) + 199) / 2
+    assert ((mixed[:, 0, 0, 0] >= np.floor(low)) & (mixed[:, 0, 0, 0] <= np.ceil(high))).all()
+
+
+def test_where_nothing_is_mixed_nothing_is_drawn() -> None:
+    rng, untouched = np.random.default_rng(1), np.random.default_rng(1)
+    images = np.zeros((3, 4, 4, 1), np.uint8)
+
+    assert mix_randomly(images, rng, share=0.0) is images
+    assert rng.random() == untouched.random()
 
 
 def test_other_light_leaves_the_background_and_never_runs_over() -> None:

@@ -227,11 +227,44 @@ def test_what_teachers_say_of_images_as_they_are_shown_is_learnt_in_its_share() 
     targets, shown = TRAINING.targets[[5, 0]], TRAINING.images[[5, 0]] // 2
     one_hot = np.eye(3)[targets]
 
-    mixed = make_targets(targets, shown, replace(RECIPE, teacher_share=0.75), labels=3, teachers=teachers)
+    recipe = replace(RECIPE, teacher_share=0.75, flips=False)
+    mixed = make_targets(targets, shown, recipe, labels=3, epoch=0, step=0, teachers=teachers)
 
     assert np.allclose(mixed, 0.25 * one_hot + 0.75 * teachers.answer(shown))
     assert not np.allclose(teachers.answer(shown), teachers.answer(TRAINING.images[[5, 0]]), atol=1e-3)
-    assert np.allclose(make_targets(targets, shown, RECIPE, labels=3), one_hot)
+    assert np.allclose(make_targets(targets, shown, RECIPE, labels=3, epoch=0, step=0), one_hot)
+
+
+def test_teachers_see_an_image_either_way_round_and_the_same_way_in_a_run_taken_up_again() -> None:
+    teachers = Teachers(teach().teachers)
+    targets, shown = TRAINING.targets[:1], np.triu(TRAINING.images[:1, :, :, 0])[..., None]  # nothing like its mirror
+    recipe = replace(RECIPE, teacher_share=1.0)
+
+    answers = [
+        make_targets(targets, shown, recipe, labels=3, epoch=0, step=step, teachers=teachers).tolist()
+        for step in (*range(12), 0)
+    ]
+
+    both = [teachers.answer(shown).tolist(), teachers.answer(shown[:, :, ::-1]).tolist()]
+    assert both[0] != both[1]
+    assert all(answer in both for answer in answers)
+    assert all(answer in answers for answer in both)
+    assert answers[0] == answers[-1]
+
+
+def test_a_share_of_the_images_is_shown_mixed() -> None:
+    recipe = replace(RECIPE, flips=False, shift_px=0, erase_share=0.0, teacher_share=1.0, mix_share=0.5)
+    indices = np.arange(100)
+
+    shown = augment_batch(TRAINING.images[indices], indices, recipe, epoch=0, step=0)
+
+    changed = (shown != TRAINING.images[indices]).any(axis=(1, 2, 3)).sum()
+    assert 30 < changed < 70
+
+
+def test_mixed_images_are_for_teachers_alone() -> None:
+    with pytest.raises(ValueError, match="no label"):
+        replace(RECIPE, mix_share=0.5, teacher_share=0.9)
 
 
 def test_a_net_that_is_taught_answers_as_its_teacher_does_and_not_as_the_labels_say() -> None:

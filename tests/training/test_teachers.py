@@ -18,3 +18,17 @@ def test_each_teacher_counts_alike() -> None:
     assert np.allclose(answers, (each[0] + each[1]) / 2, atol=1e-6)
     assert answers.dtype == np.float32
     assert not np.allclose(answers, each[0], atol=1e-3)
+
+
+def test_each_teacher_sees_an_image_or_its_mirror_image() -> None:
+    bundles = [make_tiny_bundle(SPEC, labels=3, seed=seed) for seed in (1, 2)]
+    images = draw_noise(SPEC, 200)
+    teachers = Teachers(bundles)
+    straight, mirrored = ([Teachers([b]).answer(i) for b in bundles] for i in (images, images[:, :, ::-1]))
+
+    answers = teachers.answer(images, mirrored_by=np.random.default_rng(1))
+
+    ways = [(one + other) / 2 for one in (straight[0], mirrored[0]) for other in (straight[1], mirrored[1])]
+    fits = np.stack([np.isclose(answers, way, atol=1e-6).all(axis=1) for way in ways])
+    assert fits.any(axis=0).all()
+    assert (fits.sum(axis=1) > 25).all()  # a quarter of the images each way: the teachers are drawn for apart

@@ -73,9 +73,7 @@ def fit_side_by_side(
             raise TrainingError("a process that fitted a net was ended; --resume goes on from checkpoints") from None
         finally:
             stopping.set()
-            pool.shutdown(
-                cancel_futures=True
-            )  # waits: what the processes had to say is in the queue when they are gone
+            pool.shutdown(cancel_futures=True)  # waits: what the processes had to say is in the queue then
     _pass_on(news, begin, report)
 
 

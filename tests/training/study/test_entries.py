@@ -5,7 +5,6 @@ from tests.training.study.studies import draw_test_images
 from training.backbone import ARCHITECTURES
 from training.data_sets import DataSet, LabelledImages
 from training.errors import TrainingError
-from training.fitting import Recipe
 from training.study.entries import ENTRIES, choose_seeds, divide_data, plan_fit
 
 
@@ -24,19 +23,16 @@ def test_the_six_nets_are_fitted_as_the_study_fitted_them() -> None:
 def test_a_net_learns_only_from_nets_that_stand_before_it() -> None:
     for place, entry in enumerate(ENTRIES):
         before = {earlier.name for earlier in ENTRIES[:place]}
-        assert {entry.eased_by, entry.taught_by} - {None} <= before
-    assert (ENTRIES[7].eased_by, ENTRIES[7].taught_by) == ("Model 1", "hangtag large")
+        assert set(entry.learns_from) <= before
+    assert ENTRIES[7].learns_from == ("Model 1", "hangtag teacher", "hangtag teacher")
 
 
-def test_the_short_run_of_the_small_net_has_the_usual_augmentation_whatever_the_long_one_has() -> None:
-    small = plan_fit(ENTRIES[7], seed=1).recipe
-    usual = Recipe()
-    assert (small.shift_px, small.erase_share, small.erase_max_area) == (
-        usual.shift_px,
-        usual.erase_share,
-        usual.erase_max_area,
-    )
-    assert plan_fit(ENTRIES[6], seed=1).recipe.shift_px > small.shift_px
+def test_what_teaches_and_what_is_taught_are_one_architecture_or_it_could_not_begin_where_they_ended() -> None:
+    teacher, taught = (plan_fit(entry, seed=1).recipe for entry in ENTRIES[6:])
+
+    assert taught.architecture == teacher.architecture
+    assert (teacher.teacher_share, teacher.mix_share) == (0, 0)
+    assert (taught.teacher_share, taught.mix_share) == (1, 0.5)
 
 
 def test_plans_have_names_of_their_own_and_heed_what_is_asked_for() -> None:

@@ -13,7 +13,6 @@ to `part_files`, and training on it to `fitting`. Imports no TensorFlow.
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -44,7 +43,7 @@ from training.image_batches import (
     ThingBatch,
 )
 from training.part_files import PartFiles
-from training.pools import map_bounded
+from training.pools import map_bounded, open_process_pool
 
 MIXTURE_LABELS: tuple[tuple[str, str | None], ...] = (*FASHION_MNIST_LABELS, ("other", None))
 VERSION = 1  # of everything that is drawn; with another one no part on disk is taken for one of today's
@@ -234,8 +233,7 @@ def _open_pool(processes: int) -> AbstractContextManager[ProcessPoolExecutor | N
     """The processes for all parts, started when there is something for them to do; None where there are to be none."""
     if processes < 1:
         return nullcontext()
-    # Not forked: the caller may have threads (TensorFlow's, NumPy's), which a forked child does not have.
-    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+    return open_process_pool(processes)
 
 
 def _make(

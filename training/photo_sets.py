@@ -7,7 +7,6 @@ Leaves how one photo is prepared to `preprocessing`. Imports no TensorFlow, whos
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from training.bundle import InputSpec
 from training.errors import TrainingError
 from training.labels import BadRow, PhotoRow, separate_contradictions
-from training.pools import map_bounded
+from training.pools import map_bounded, open_process_pool
 from training.preprocessing import ImageError, check_preprocessing, prepare_photo
 
 CHUNK_PHOTOS = 32  # a task: a tenth of a second of large photos, and what is decoded anew when one kills its process
@@ -108,7 +107,7 @@ def _run_tasks(tasks: Sequence[_Task], processes: int) -> Iterator[list[_Prepare
     todo = list(tasks)
     while todo:
         finished = 0
-        with _open_pool(processes) as pool:
+        with open_process_pool(processes) as pool:
             _check_pool(pool)
             try:
                 for answer in map_bounded(pool, _prepare_all, todo, ahead=4 * processes):
@@ -126,7 +125,7 @@ def _prepare_one_by_one(task: _Task) -> list[_Prepared | str]:
     answers: list[_Prepared | str] = []
     rest = list(task.paths)
     while rest:
-        with _open_pool(1) as pool:
+        with open_process_pool(1) as pool:
             try:
                 while rest:
                     one = _Task(rest[:1], task.spec, task.preprocessing, task.limits)
@@ -136,11 +135,6 @@ def _prepare_one_by_one(task: _Task) -> list[_Prepared | str]:
                 answers.append("the photo ended the process that decoded it")
                 rest.pop(0)
     return answers
-
-
-def _open_pool(processes: int) -> ProcessPoolExecutor:
-    # Not forked: the caller may have threads (TensorFlow's, NumPy's), which a forked child does not have.
-    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
 
 
 def _check_pool(pool: ProcessPoolExecutor) -> None:

@@ -1,18 +1,28 @@
 """Much work for a few processes, with little of it in memory at a time.
 
-Owns the order and the bound. Leaves which pool, and what a process that dies means, to its callers.
+Owns the order and the bound, and that no process outlives the one that works with it. Leaves what a process that dies
+means to its callers.
 """
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
 _Task = TypeVar("_Task")
 _Answer = TypeVar("_Answer")
+
+
+def open_process_pool(processes: int, prepare: Callable[..., None] | None = None, *of: object) -> ProcessPoolExecutor:
+    """A pool whose processes end when this one does, however it ends; each of them runs `prepare(*of)` first."""
+    # Not forked: this process may have threads (TensorFlow's, NumPy's), which a forked child does not have.
+    return ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin, (prepare, *of))
 
 
 def map_bounded(
@@ -33,3 +43,17 @@ def map_bounded(
     finally:
         for future in waiting:
             future.cancel()
+
+
+def _begin(prepare: Callable[..., None] | None, *of: object) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if prepare is not None:
+        prepare(*of)
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed can tell nobody: its processes would wait for work forever, or go on with it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)

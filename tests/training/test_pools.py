@@ -1,10 +1,24 @@
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from training.pools import map_bounded
+from tests.training.processes import is_gone
+from training.pools import map_bounded, open_process_pool
+
+WAITING_PARENT = """
+import os, time
+from training.pools import open_process_pool
+if __name__ == "__main__":
+    with open_process_pool(1) as pool:
+        print(pool.submit(os.getpid).result(), flush=True)
+        time.sleep(600)
+"""
 
 
 def test_answers_come_in_the_order_of_their_tasks() -> None:
@@ -43,3 +57,19 @@ def test_after_an_error_waiting_tasks_are_cancelled() -> None:
         error_is_out.set()
 
     assert begun in ([0], [0, 1])
+
+
+def test_a_process_is_prepared_before_its_first_task(tmp_path: Path) -> None:
+    with open_process_pool(1, os.chdir, tmp_path) as pool:
+        assert pool.submit(os.getcwd).result() == str(tmp_path)
+
+
+def test_a_process_that_waits_for_work_ends_with_a_parent_that_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", WAITING_PARENT], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        waiting = int(parent.stdout.readline())
+        assert not is_gone(waiting, within_s=0.5)
+
+        parent.kill()
+
+        assert is_gone(waiting)

@@ -12,9 +12,8 @@ import multiprocessing
 import os
 import queue
 import signal
-import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures import wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias, TypeVar
 
 from training.backend import prepare_backend, use_bf16
 from training.errors import TrainingError
+from training.pools import open_process_pool
 
 if TYPE_CHECKING:
     from training.fitting import Progress
@@ -57,11 +57,10 @@ def fit_side_by_side(
     `fit` and the tasks are pickled. Raises what a fit raised, after the others have stopped, and TrainingError where a
     process was ended from outside: checkpoints are what is left of a fit then.
     """
-    # Not forked: TensorFlow's threads would not be there in a forked child.
     context = multiprocessing.get_context("spawn")
     news: Queue[_News] = context.Queue()
     stopping = context.Event()
-    with ProcessPoolExecutor(processes, context, _prepare_process, (news, stopping)) as pool:
+    with open_process_pool(processes, _prepare_process, news, stopping) as pool:
         running = {pool.submit(_run, fit, title, task) for title, task in tasks.items()}
         try:
             while running:
@@ -91,19 +90,10 @@ def _pass_on(news: Queue[_News], begin: Callable[[str], None], report: Callable[
 
 def _prepare_process(news: Queue[_News], stopping: Event) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all of its processes; the parent decides
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     _Channel.news, _Channel.stopping = news, stopping
     os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     prepare_backend()
     use_bf16()
-
-
-def _end_with_parent() -> None:
-    """A parent that was killed can tell nobody: its fits would go on for hours, beside those that are begun anew."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-    os._exit(1)
 
 
 def _run(fit: FitFunction[_Task], title: str, task: _Task) -> None:

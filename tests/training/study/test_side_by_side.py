@@ -1,4 +1,3 @@
-import os
 import signal
 import subprocess
 import sys
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.training.processes import is_gone
 from tests.training.study.fits import Report, die, fail_or_go_on, say_threads
 from training.errors import TrainingError
 from training.fitting import Progress
@@ -16,6 +16,7 @@ from training.study.side_by_side import fit_side_by_side
 PARENT = """
 import sys
 from pathlib import Path
+from tests.training.processes import is_gone
 from tests.training.study.fits import go_on
 from training.study.side_by_side import fit_side_by_side
 if __name__ == "__main__":
@@ -73,17 +74,3 @@ def test_no_process_outlives_a_parent_that_is_killed_or_interrupted(
 
     assert parent.wait(30) == status
     assert is_gone(int(note.read_text()))
-
-
-def is_gone(pid: int) -> bool:
-    """Whether the process ends within some seconds."""
-    deadline_s = time.monotonic() + 20
-    while time.monotonic() < deadline_s:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        if Path(f"/proc/{pid}/stat").read_text().rsplit(")")[-1].split()[0] == "Z":
-            return True
-        time.sleep(0.05)
-    return False

@@ -47,9 +47,10 @@ TEACHER_RECIPE = Recipe(
     erase_max_area=0.33,
     label_smoothing=0.0,  # it teaches: softened labels would hide how it doubts (arXiv:1906.02629)
 )
-# The teachers know the training images by heart in the end (98.4 % right): more passes of the same brought nothing.
-# Taught by all three, and begun where one of them ended, a net went in 14 passes at a peak rate of 0.03 from a negative
-# log-likelihood of .1385 on the validation images to .1330, with half of the images mixed to .1323.
+# The teachers know the training images by heart in the end (98.4 % right): their last 20 passes brought .1 points on
+# the validation images. Taught by all three, and begun where one of them ended, a net went in 14 passes at a peak rate
+# of 0.03 from a negative log-likelihood of .1385 there to .1330, with half of the images mixed to .1323. With these
+# numbers, not tuned either, 95.25 % are right where the teachers have 95.13 %.
 OUR_RECIPE = replace(
     TEACHER_RECIPE,
     epochs=40,

@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -22,7 +23,8 @@ _Answer = TypeVar("_Answer")
 def open_process_pool(processes: int, prepare: Callable[..., None] | None = None, *of: object) -> ProcessPoolExecutor:
     """A pool whose processes end when this one does, however it ends; each of them runs `prepare(*of)` first."""
     # Not forked: this process may have threads (TensorFlow's, NumPy's), which a forked child does not have.
-    return ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin, (prepare, *of))
+    begin = partial(_begin, prepare, *of)
+    return ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), begin)
 
 
 def map_bounded(

@@ -193,8 +193,12 @@ def open_bundle(given: Path) -> Bundle:
 
     Raises BundleError where neither is a good one.
     """
-    is_name = not given.exists() and given.name == str(given) and shipped_folder(given.name).is_dir()
-    return read_bundle(shipped_folder(given.name) if is_name else given)
+    if given.exists():
+        return read_bundle(given)
+    names = sorted(folder.name for folder in shipped_folder().parent.iterdir() if (folder / MANIFEST_FILE).is_file())
+    if str(given) not in names:
+        raise BundleError(f"{given} is not a bundle: no such folder; with hangtag come {', '.join(names)}")
+    return read_bundle(shipped_folder(given.name))
 
 
 class _Reader:

@@ -197,6 +197,10 @@ def test_a_bundle_of_the_package_goes_by_its_name_and_a_folder_goes_before_it(
     for given in ("nothing", "elsewhere/fashion-mnist", "../bundles", "."):
         with pytest.raises(BundleError, match="is not a bundle"):
             open_bundle(Path(given))
+    with pytest.raises(
+        BundleError, match=r"^fashion-mnsit is not a bundle: no such folder; with hangtag come default, fashion-mnist$"
+    ):
+        open_bundle(Path("fashion-mnsit"))
 
     write_bundle(pack_bundle(MANIFEST, ARTIFACT), tmp_path / "fashion-mnist")
     assert open_bundle(Path("fashion-mnist")).manifest.name == "shop-7"
@@ -207,7 +211,7 @@ def test_the_second_bundle_is_of_a_net_that_is_right_on_fashion_mnist() -> None:
     test = metrics["test"]
     assert isinstance(test, dict)
     assert test["images"] == 10_000
-    assert test["accuracy"] >= 0.93
+    assert test["accuracy"] >= 0.94
 
 
 def test_the_shipped_bundle_is_the_one_the_recipe_makes() -> None:

@@ -7,6 +7,7 @@ of its own, copied from a migrated one, or one that was emptied; no test runs in
 import psycopg  # noqa: F401, I001  before TensorFlow, see `worker.cli`
 
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,9 @@ from tests.catalog.shop import Shop
 from tests.servers import fresh_database, migrate, on_database, run_sql, running_postgres, running_redis
 
 TEMPLATE = "migrated"
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would every command that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

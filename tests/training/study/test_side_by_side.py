@@ -63,14 +63,17 @@ def test_no_process_outlives_a_parent_that_is_killed_or_interrupted(
     tmp_path: Path, sent: signal.Signals, status: int
 ) -> None:
     note = tmp_path / "note"
-    parent = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", PARENT, note], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    while not note.exists() or not note.read_text():
-        assert parent.poll() is None
-        time.sleep(0.05)
+    ) as parent:
+        try:
+            while not note.exists() or not note.read_text():
+                assert parent.poll() is None
+                time.sleep(0.05)
 
-    parent.send_signal(sent)
+            parent.send_signal(sent)
 
-    assert parent.wait(30) == status
+            assert parent.wait(30) == status
+        finally:
+            parent.kill()
     assert is_gone(int(note.read_text()))

@@ -23,7 +23,12 @@ def flip_alternately(images: _Pixels, indices: NDArray[np.int64], *, epoch: int,
     """
     first_epoch = np.random.default_rng(seed).integers(0, 2, size=int(indices.max(initial=0)) + 1)
     mirrored = (first_epoch[indices] + epoch) % 2 == 1
-    return np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
+    return mirror_images(images, mirrored)
+
+
+def mirror_images(images: _Pixels, chosen: NDArray[np.bool_]) -> _Pixels:
+    """The images with left and right exchanged in those that are `chosen`, (n,)."""
+    return np.where(chosen[:, None, None, None], images[:, :, ::-1], images)
 
 
 def shift_randomly(images: _Pixels, rng: Generator, *, max_px: int) -> _Pixels:

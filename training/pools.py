@@ -22,8 +22,8 @@ _Answer = TypeVar("_Answer")
 
 def open_process_pool(processes: int, prepare: Callable[..., None] | None = None, *of: object) -> ProcessPoolExecutor:
     """A pool whose processes end when this one does, however it ends; each of them runs `prepare(*of)` first."""
-    # Not forked: this process may have threads (TensorFlow's, NumPy's), which a forked child does not have.
     begin = partial(_begin, prepare, *of)
+    # Not forked: this process may have threads (TensorFlow's, NumPy's), which a forked child does not have.
     return ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), begin)
 
 

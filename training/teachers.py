@@ -11,6 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from training.augmentation import mirror_images
 from training.bundle import Bundle
 from training.classifier import Classifier
 
@@ -35,5 +36,4 @@ class Teachers:
 
 
 def _mirror_half(images: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
-    mirrored = rng.integers(0, 2, (len(images), 1, 1, 1)) == 1
-    return np.where(mirrored, images[:, :, ::-1], images)
+    return mirror_images(images, rng.integers(0, 2, len(images)) == 1)

@@ -16,7 +16,6 @@ from training.study.side_by_side import fit_side_by_side
 PARENT = """
 import sys
 from pathlib import Path
-from tests.training.processes import is_gone
 from tests.training.study.fits import go_on
 from training.study.side_by_side import fit_side_by_side
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import keras
 from keras import layers
 
 from training.bundle import InputSpec
+from training.mirroring import KERNEL, PIXEL_KERNEL, VECTOR, MirrorPairs, tie_pairs
 
 STEM_WIDTH = 32
 # Channels and number of the convolutions before, between and after the two poolings. At a quarter of the picture's
@@ -23,17 +24,31 @@ def build_conv_pool_net(
     """A net of convolutions and poolings: (n, height, width, channels) of 0 to 255 in, logits (n, labels) out.
 
     In the manner of VGG (arXiv:1409.1556), with batch normalisation, which folds into the convolutions on
-    export, and a mean over the last map in place of dense layers: any input shape, few parameters. 513,419 of
-    them at 40x40x3 and eleven labels, and 29 million multiply-adds an image.
+    export, and a mean over the last map in place of dense layers: any input shape, few parameters. 514,475 of
+    them at 40x40x3 and eleven labels, half of them tied to the others, and 29 million multiply-adds an image.
 
     The stem takes every second pixel: a second convolution at full resolution took half of the time of a training
     step on two cores without AVX-512.
+
+    An image and its mirror image have one answer: kernels are tied (`mirroring`), and what takes every second pixel is
+    as wide, odd or even, as the map before it, so that it stands as far from the left edge as from the right one. Of
+    the bundle's recipe, cut to one epoch, that made .9 points on 1,800 shop photos (71.1 %) and half a point on
+    Fashion-MNIST's test set. With kernels free, 16 % of the shop photos' views got another label once mirrored.
     """
     inputs = keras.Input((spec.height, spec.width, spec.channels), name="pixels")
     # No mean is taken off, so that the padding of the convolutions is the background of the pictures: 0.
     x = layers.Rescaling(1 / 255)(inputs)
-    x = apply_conv_block(x, stem_width, kernel_px=5, stride=2)  # 5x5 costs little over one or three channels
-    return _end_conv_pool(inputs, x, blocks, labels, name="conv_pool_net")
+    # 6x6 costs little over one or three channels.
+    x = apply_conv_block(x, stem_width, kernel_px=(6, 6 - spec.width % 2), stride=2, kernel_tie=PIXEL_KERNEL)
+    return _end_conv_pool(inputs, x, blocks, labels, name="conv_pool_net", kernel_tie=KERNEL)
+
+
+def build_untied_conv_pool_net(spec: InputSpec, *, labels: int) -> keras.Model:
+    """The same with every kernel free, and a stem of 5x5, for backbones that were fitted so."""
+    inputs = keras.Input((spec.height, spec.width, spec.channels), name="pixels")
+    x = layers.Rescaling(1 / 255)(inputs)
+    x = apply_conv_block(x, STEM_WIDTH, kernel_px=5, stride=2)
+    return _end_conv_pool(inputs, x, BLOCKS, labels, name="conv_pool_net")
 
 
 def build_fine_stem_net(spec: InputSpec, *, labels: int) -> keras.Model:
@@ -52,21 +67,41 @@ def build_fine_stem_net(spec: InputSpec, *, labels: int) -> keras.Model:
 
 
 def _end_conv_pool(
-    inputs: keras.KerasTensor, x: keras.KerasTensor, blocks: tuple[tuple[int, int], ...], labels: int, *, name: str
+    inputs: keras.KerasTensor,
+    x: keras.KerasTensor,
+    blocks: tuple[tuple[int, int], ...],
+    labels: int,
+    *,
+    name: str,
+    kernel_tie: MirrorPairs | None = None,
 ) -> keras.Model:
     """What follows the stem: convolutions with poolings between them, the mean over the last map, the logits."""
     for index, (width, count) in enumerate(blocks):
         if index > 0:
-            x = layers.MaxPooling2D(padding="same")(x)
+            pool_px = (2, 2 if kernel_tie is None else 2 + x.shape[2] % 2)
+            x = layers.MaxPooling2D(pool_px, strides=2, padding="same")(x)
         for _ in range(count):
-            x = apply_conv_block(x, width)
+            x = apply_conv_block(x, width, kernel_tie=kernel_tie)
     x = layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, layers.Dense(labels, name="logits")(x), name=name)
+    logits = layers.Dense(labels, name="logits", kernel_constraint=None if kernel_tie is None else VECTOR)(x)
+    model = keras.Model(inputs, logits, name=name)
+    tie_pairs(model)
+    return model
 
 
-def apply_conv_block(x: keras.KerasTensor, width: int, *, kernel_px: int = 3, stride: int = 1) -> keras.KerasTensor:
-    """A convolution, batch normalisation, ReLU."""
-    x = layers.Conv2D(width, kernel_px, strides=stride, padding="same", use_bias=False)(x)
+def apply_conv_block(
+    x: keras.KerasTensor,
+    width: int,
+    *,
+    kernel_px: int | tuple[int, int] = 3,
+    stride: int = 1,
+    kernel_tie: MirrorPairs | None = None,
+) -> keras.KerasTensor:
+    """A convolution, batch normalisation, ReLU; with `kernel_tie` of channels in pairs."""
+    x = layers.Conv2D(
+        width, kernel_px, strides=stride, padding="same", use_bias=False, kernel_constraint=kernel_tie
+    )(x)  # fmt: skip
+    vector_tie = None if kernel_tie is None else VECTOR
     # 0.9 in place of Keras's 0.99: the moving statistics must follow the weights within an epoch of 420 steps.
-    x = layers.BatchNormalization(momentum=0.9)(x)
+    x = layers.BatchNormalization(momentum=0.9, beta_constraint=vector_tie, gamma_constraint=vector_tie)(x)
     return layers.Activation("relu")(x)

@@ -14,16 +14,18 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from training.architectures import build_conv_pool_net, build_fine_stem_net
+from training.architectures import build_conv_pool_net, build_fine_stem_net, build_untied_conv_pool_net
 from training.bundle import InputSpec
 from training.data_sets import LabelledImages
 from training.errors import TrainingError
+from training.mirroring import MirrorPairs, tie_pairs
 from training.starts import Backbone
 from training.study import nets
 
 # By the name that a recipe and a manifest's metrics give.
 ARCHITECTURES: Mapping[str, Callable[..., keras.Model]] = {
-    "conv-pool/2": build_conv_pool_net,
+    "conv-pool/2": build_untied_conv_pool_net,
+    "conv-pool/3": build_conv_pool_net,
     "fine-stem/1": build_fine_stem_net,
     "study-1/1": nets.build_model_1,
     "study-2/1": nets.build_model_2,
@@ -99,6 +101,9 @@ def fit_head(model: keras.Model, training: LabelledImages) -> None:
     """
     head = model.layers[-1]
     features = _compute_features(model, training.images)
+    if isinstance(head.kernel_constraint, MirrorPairs):
+        # What a tied head can tell; of features that are equal in pairs a ridge makes weights that are, too.
+        features = np.asarray(MirrorPairs(1)(features))
     labels = int(model.output_shape[-1])
     weights = 1 / np.bincount(training.targets, minlength=labels).clip(min=1)[training.targets]
     weights /= weights.sum()
@@ -110,6 +115,7 @@ def fit_head(model: keras.Model, training: LabelledImages) -> None:
     kernel = np.linalg.solve(covariance + ridge * np.eye(len(covariance)), (x * weights[:, None]).T @ y)
     kernel *= LOGIT_SCALE
     head.set_weights([kernel.astype(np.float32), (-centre @ kernel).astype(np.float32)])
+    tie_pairs(model)  # the statistics, which have just been made anew
 
 
 def _compute_features(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from training.augmentation import erase_randomly, flip_alternately, mix_randomly, recolour_randomly, shift_randomly
 from training.checkpoints import State, load_checkpoint, save_checkpoint
 from training.data_sets import LabelledImages, TaughtImages, WeightedImages
+from training.mirroring import tie_pairs
 from training.schedules import Schedule
 from training.teachers import Teachers
 
@@ -55,7 +56,7 @@ class Recipe:
     light: float = 0.0  # how much brighter or darker an image may be shown; see `recolour_randomly`
     gray_share: float = 0.0
     swap_share: float = 0.0
-    architecture: str = "conv-pool/2"  # counts up with what `build_conv_pool_net` gives
+    architecture: str = "conv-pool/3"  # counts up with what `build_conv_pool_net` gives
     # "adam" is for recipes of others to be followed: as they use it, at the peak rate from the first step to the last.
     optimizer: Literal["sgd", "adam"] = "sgd"
     teacher_share: float = 0.0  # of what the net is to answer, where there are teachers
@@ -141,6 +142,7 @@ def fit_net(
         loss = state.loss_sum / (step + 1)
         report(Progress(epoch + 1, -(-total // steps), step + 1, steps, loss, left_s, accuracy))
     model.set_weights(state.averaged)
+    tie_pairs(model)
     return state.history
 
 

@@ -39,4 +39,4 @@ def test_multiply_adds_are_those_that_a_hand_counts() -> None:
 
     # Without biases, with normalisation: neither counts.
     ours = build_conv_pool_net(SPEC, labels=10, stem_width=4, blocks=((8, 1), (16, 1)))
-    assert count_multiply_adds(ours) == 14 * 14 * 25 * 4 + 14 * 14 * 9 * 4 * 8 + 7 * 7 * 9 * 8 * 16 + 16 * 10
+    assert count_multiply_adds(ours) == 14 * 14 * 36 * 4 + 14 * 14 * 9 * 4 * 8 + 7 * 7 * 9 * 8 * 16 + 16 * 10

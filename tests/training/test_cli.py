@@ -66,7 +66,7 @@ def test_a_quick_fit_makes_a_whole_bundle(place: Path) -> None:
     bundle = read_bundle(place / "straight")
 
     manifest = bundle.manifest
-    assert manifest.name == "garments-1-quick"
+    assert manifest.name == "garments-2-quick"
     assert [(label.name, label.parent) for label in manifest.labels] == list(MIXTURE_LABELS)
     assert (manifest.other, manifest.preprocessing) == ("other", "item-view/1")
     thresholds = [label.threshold for label in manifest.labels] + [parent.threshold for parent in manifest.parents]
@@ -150,7 +150,7 @@ def test_the_test_figure_is_told_to_people_and_programs(place: Path, capsys: pyt
 
     figures = json.loads(shown)
     assert figures == read_bundle(place / "straight").manifest.metrics["test"]
-    assert told[0].startswith(f"garments-1-quick: {figures['accuracy']:.2%} of 100 images right")
+    assert told[0].startswith(f"garments-2-quick: {figures['accuracy']:.2%} of 100 images right")
     assert len(told) == 11
 
 

@@ -102,7 +102,7 @@ def test_corrections_become_a_challenger_that_is_measured_and_promoted(
         "--bundle", tmp_path / "ours", "--json",
     )  # fmt: skip
     assert round(json.loads(evaluated.stdout)["accuracy"] * len(held_out)) == found["challenger_right"]
-    assert [row["name"] for row in shop.rows("models", "list")] == ["guesser", "garments-1"]  # ours is not
+    assert [row["name"] for row in shop.rows("models", "list")] == ["guesser", "garments-2"]  # ours is not
 
     done = shop.run("models", "challenge", tmp_path / "ours", "--promote", "--by", "anna")
     assert done.returncode == 0, done.stderr

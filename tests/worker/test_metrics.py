@@ -46,7 +46,7 @@ def test_the_counters_are_those_of_the_catalog(catalog_engine: Engine, tmp_path:
     assert (found["hangtag_workers{}"], found["hangtag_worker_processes{}"]) == (1, 4)
     assert found["hangtag_runs_total{kind=tag}"] == 2
     assert found["hangtag_classified_images_total{kind=tag}"] == 6
-    assert sum(name.startswith("hangtag_model_info{name=garments-1,sha256=") for name in found) == 1
+    assert sum(name.startswith("hangtag_model_info{name=garments-2,sha256=") for name in found) == 1
 
 
 def test_a_database_that_does_not_answer_is_a_counter_too(tmp_path: Path) -> None:

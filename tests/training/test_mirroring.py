@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from tests.training.nets import describe, draw_noise
 from training.backbone import adapt_norms, build_net, fit_head, load_backbone, pack_backbone
-from training.bundle import InputSpec, pack_bundle
+from training.bundle import InputSpec, pack_bundle, shipped_bundle
 from training.classifier import Classifier
 from training.data_sets import LabelledImages
 from training.export import convert_to_int8
@@ -74,6 +74,13 @@ def test_its_artifact_gives_both_the_same_numbers_to_the_last_bit(tied: keras.Mo
     images = draw_noise(SPEC, 64, seed=4)
     answers = classifier.classify(images)
     assert len(np.unique(answers[:, 0])) > 8
+    assert (classifier.classify(mirror(images)) == answers).all()
+
+
+def test_so_does_the_bundle_that_ships() -> None:
+    classifier, images = Classifier(shipped_bundle()), draw_noise(SPEC, 256)
+    answers = classifier.classify(images)
+    assert len(np.unique(answers.argmax(axis=1))) > 1
     assert (classifier.classify(mirror(images)) == answers).all()
 
 

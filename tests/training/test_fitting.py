@@ -9,10 +9,11 @@ import keras
 import numpy as np
 import pytest
 
-from tests.training.nets import build_net, make_tiny_bundle
-from training.bundle import InputSpec
+from tests.training.nets import build_net, describe, make_tiny_bundle
+from training.bundle import InputSpec, pack_bundle
 from training.data_sets import LabelledImages, TaughtImages, WeightedImages
 from training.errors import TrainingError
+from training.export import convert_to_int8
 from training.fitting import (
     Progress,
     Recipe,
@@ -24,6 +25,7 @@ from training.fitting import (
     measure_accuracy,
 )
 from training.study.entries import STUDY_RECIPE
+from training.study.nets import build_model_2
 from training.teachers import Teachers
 
 SPEC = InputSpec(12, 12, 1)
@@ -236,7 +238,8 @@ def test_what_teachers_say_of_images_as_they_are_shown_is_learnt_in_its_share() 
 
 
 def test_teachers_see_an_image_either_way_round_and_the_same_way_in_a_run_taken_up_again() -> None:
-    teachers = Teachers(teach().teachers)
+    artifact = convert_to_int8(build_model_2(SPEC, labels=3), TRAINING.images)  # a net that tells left from right
+    teachers = Teachers([pack_bundle(describe(SPEC, labels=3), artifact)])
     targets, shown = TRAINING.targets[:1], np.triu(TRAINING.images[:1, :, :, 0])[..., None]  # nothing like its mirror
     recipe = replace(RECIPE, teacher_share=1.0)
 
@@ -310,7 +313,7 @@ def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path: Path) -> None:
 def test_a_recipe_of_others_is_followed_to_the_letter(tmp_path: Path) -> None:
     recipe = replace(STUDY_RECIPE, epochs=2)
     rates: list[float] = []
-    net = build_net(SPEC, labels=3)
+    net = build_model_2(SPEC, labels=3)
 
     history = fit_net(
         net,

@@ -35,9 +35,7 @@ def build_conv_pool_net(
     the bundle's recipe, cut to one epoch, that made .9 points on 1,800 shop photos (71.1 %) and half a point on
     Fashion-MNIST's test set. With kernels free, 16 % of the shop photos' views got another label once mirrored.
     """
-    inputs = keras.Input((spec.height, spec.width, spec.channels), name="pixels")
-    # No mean is taken off, so that the padding of the convolutions is the background of the pictures: 0.
-    x = layers.Rescaling(1 / 255)(inputs)
+    inputs, x = _open_net(spec)
     # 6x6 costs little over one or three channels.
     x = apply_conv_block(x, stem_width, kernel_px=(6, 6 - spec.width % 2), stride=2, kernel_tie=PIXEL_KERNEL)
     return _end_conv_pool(inputs, x, blocks, labels, name="conv_pool_net", kernel_tie=KERNEL)
@@ -45,8 +43,7 @@ def build_conv_pool_net(
 
 def build_untied_conv_pool_net(spec: InputSpec, *, labels: int) -> keras.Model:
     """The same with every kernel free, and a stem of 5x5, for backbones that were fitted so."""
-    inputs = keras.Input((spec.height, spec.width, spec.channels), name="pixels")
-    x = layers.Rescaling(1 / 255)(inputs)
+    inputs, x = _open_net(spec)
     x = apply_conv_block(x, STEM_WIDTH, kernel_px=5, stride=2)
     return _end_conv_pool(inputs, x, BLOCKS, labels, name="conv_pool_net")
 
@@ -59,11 +56,17 @@ def build_fine_stem_net(spec: InputSpec, *, labels: int) -> keras.Model:
     `build_conv_pool_net` 92.2 %, at a tenth more time a step. Residual blocks in place of plain ones were behind it
     after each of two passes.
     """
-    inputs = keras.Input((spec.height, spec.width, spec.channels), name="pixels")
-    x = layers.Rescaling(1 / 255)(inputs)
+    inputs, x = _open_net(spec)
     x = apply_conv_block(x, FINE_STEM_WIDTHS[0])
     x = apply_conv_block(x, FINE_STEM_WIDTHS[1], stride=2)
     return _end_conv_pool(inputs, x, BLOCKS, labels, name="fine_stem_net")
+
+
+def _open_net(spec: InputSpec) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """The pixels of 0 to 255, and the same of 0 to 1."""
+    inputs = keras.Input((spec.height, spec.width, spec.channels), name="pixels")
+    # No mean is taken off, so that the padding of the convolutions is the background of the pictures: 0.
+    return inputs, layers.Rescaling(1 / 255)(inputs)
 
 
 def _end_conv_pool(
@@ -98,9 +101,7 @@ def apply_conv_block(
     kernel_tie: MirrorPairs | None = None,
 ) -> keras.KerasTensor:
     """A convolution, batch normalisation, ReLU; with `kernel_tie` of channels in pairs."""
-    x = layers.Conv2D(
-        width, kernel_px, strides=stride, padding="same", use_bias=False, kernel_constraint=kernel_tie
-    )(x)  # fmt: skip
+    x = layers.Conv2D(width, kernel_px, strides=stride, padding="same", use_bias=False, kernel_constraint=kernel_tie)(x)
     vector_tie = None if kernel_tie is None else VECTOR
     # 0.9 in place of Keras's 0.99: the moving statistics must follow the weights within an epoch of 420 steps.
     x = layers.BatchNormalization(momentum=0.9, beta_constraint=vector_tie, gamma_constraint=vector_tie)(x)

@@ -91,7 +91,10 @@ class LazyGroup(click.Group):
         """Run a command. Ctrl-C is a line and exit code 130; a reader that had enough (`find | head`) is no failure."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, RuntimeError) as error:
+            # Before 3.12 Python makes a RuntimeError of one that comes while a class is made: in half of an import.
+            if not isinstance(error.__cause__ or error, KeyboardInterrupt):
+                raise
             click.echo("hangtag: stopped", err=True)
             sys.exit(INTERRUPTED)
         except OSError as error:

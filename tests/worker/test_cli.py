@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from tests.worker.command_line import HANGTAG, CommandLine
 from tests.worker.pictures import draw_picture
@@ -75,6 +76,32 @@ def test_what_a_group_says_of_its_commands_is_whole_on_80_columns() -> None:
             listed = command.get_help(context).split("Commands:\n")[1].splitlines()
             cut = [line for line in listed if line.endswith("...")]
             assert not cut, cut
+
+
+class Interrupting:
+    def __set_name__(self, owner: type, name: str) -> None:
+        raise KeyboardInterrupt
+
+
+@click.command()
+def interrupted() -> None:
+    class Made:
+        attribute = Interrupting()
+
+
+@click.command()
+def broken() -> None:
+    raise RuntimeError("broken")
+
+
+def test_an_interrupt_while_a_class_is_made_is_one_and_a_defect_is_a_defect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COMMANDS, "interrupted", (f"{__name__}:interrupted", ""))
+    monkeypatch.setitem(COMMANDS, "broken", (f"{__name__}:broken", ""))
+
+    stopped = CliRunner().invoke(hangtag, ["interrupted"])
+
+    assert (stopped.exit_code, stopped.stderr) == (130, "hangtag: stopped\n")
+    assert isinstance(CliRunner().invoke(hangtag, ["broken"]).exception, RuntimeError)
 
 
 def test_a_command_that_is_none_is_wrong_usage(command_line: CommandLine) -> None:

@@ -64,6 +64,21 @@ def taught_photos(session: Session, *, imported: bool) -> Iterator[TaughtPhoto]:
         )
 
 
+def shared_contents(session: Session) -> Iterator[tuple[str, bytes]]:
+    """SKU and content of each photo whose content several products have."""
+    shared = (
+        select(Image.content_hash)
+        .where(Image.content_hash.is_not(None))
+        .group_by(Image.content_hash)
+        .having(func.count(Image.product_id.distinct()) > 1)
+    )
+    query = select(Product.sku, Image.content_hash).join(Product, Product.id == Image.product_id)
+    rows = session.execute(query.where(Image.content_hash.in_(shared)).execution_options(yield_per=ROWS_AT_ONCE))
+    for sku, content_hash in rows:
+        assert content_hash is not None, "asked so"
+        yield sku, content_hash
+
+
 def count_parent_words(session: Session) -> int:
     """How many products have a person's word that is only the parent of labels."""
     query = select(func.count()).select_from(Tag)

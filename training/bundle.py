@@ -155,8 +155,16 @@ def read_backbone_file(folder: Path) -> bytes | None:
 
 
 def check_destination(folder: Path) -> None:
-    """Raise BundleError where `folder` is there and holds something that is no bundle."""
-    if folder.exists() and not (folder / MANIFEST_FILE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+    """Raise BundleError where `folder` is there and holds anything that no bundle has: it will be replaced."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise BundleError(f"{folder} is there and is not a bundle; it is left as it is")
+    names = {path.name for path in folder.iterdir()}
+    others = sorted(names - {MANIFEST_FILE, ARTIFACT_FILE, BACKBONE_FILE})
+    if others:
+        raise BundleError(f"{folder} holds {others[0]!r}, which is of no bundle; it is left as it is")
+    if names and not {MANIFEST_FILE, ARTIFACT_FILE} <= names:
         raise BundleError(f"{folder} is there and is not a bundle; it is left as it is")
 
 

@@ -55,7 +55,8 @@ def read_casual_photos(folder: Path) -> list[CasualPhoto]:
     """
     table = folder / TABLE_FILE
     photos = []
-    for line, texts in read_table(table, ("image", "label", "sender", "fashion_mnist_label")):
+    for row in read_table(table, ("image", "label", "sender", "fashion_mnist_label")):
+        texts, line = row.texts, row.line
         if texts["label"] in LEFT_OUT:
             continue
         name, path = texts["fashion_mnist_label"], folder / texts["image"]

@@ -112,7 +112,7 @@ def refit(bundle: Bundle, photos: PhotoSet, *, precision: float, name: str) -> R
         bundle,
         photos.images,
         np.array([numbers[row.label] for row in photos.rows], dtype=np.int64),
-        join_groups([row.group for row in photos.rows], photos.contents),
+        join_groups(photos.keys),
         precision=precision,
         name=name,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),

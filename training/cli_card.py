@@ -32,7 +32,7 @@ def card(
     from training.whole_files import write_whole
 
     line = ProgressLine()
-    max_pixels = read_limits(settings).max_pixels
+    limits = read_limits(settings)
     with one_line_errors():
         read = [read_bundle(folder) for folder in bundles]
         figures = []
@@ -44,8 +44,11 @@ def card(
             evaluations = []
             for bundle in read:
                 line.say(f"{name}: {len(rows):,} photos, {bundle.manifest.name}")
-                evaluations.append(evaluate_bundle(bundle, rows, max_pixels=max_pixels).as_json())
+                evaluations.append(evaluate_bundle(bundle, rows, limits=limits).as_json())
             figures.append(PhotoFigures(name.strip(), "by `hangtag evaluate`.", evaluations))
         page = write_card(read, figures).encode()
-        with write_whole(out) as file:
-            file.write(page)
+        try:
+            with write_whole(out) as file:
+                file.write(page)
+        except OSError as error:
+            raise UsageProblem(f"{out} cannot be written: {error.strerror}") from None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from training.cli_options import FOLDER, NEW_FOLDER, json_option
+from training.cli_options import FOLDER, NEW_FOLDER, SEED, json_option
 from training.cli_progress import ProgressLine, one_line_errors
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class CompareOrder:
 @click.command(short_help="Fit eight nets to Fashion-MNIST, and compare them.")
 @click.option("--out", type=NEW_FOLDER, required=True, help="Folder to write the report to.")
 @click.option("--data", type=FOLDER, help="Folder with the four archives of Fashion-MNIST; else they are downloaded.")
-@click.option("--seed", "seeds", type=click.IntRange(0), multiple=True, help="A fit of each net; default: 1, 2, 3.")
+@click.option("--seed", "seeds", type=SEED, multiple=True, help="A fit of each net; default: 1, 2, 3.")
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the training images, in place of the recipes'.")
 @click.option("--resume", is_flag=True, help="Keep the fits that a killed run left, and go on from its checkpoint.")
 @click.option("--quick", is_flag=True, help="A rehearsal: two epochs over a few images.")

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING
 import click
 
 from training.cli_options import (
+    MOST_MINUTES,
     NEW_FOLDER,
+    SEED,
     group_column_option,
     json_option,
     precision_option,
 )
 from training.cli_progress import ProgressLine, one_line_errors, read_limits, say_bad_rows
+from training.errors import TrainingError
 
 if TYPE_CHECKING:
     from training.labels import Columns
@@ -66,7 +69,7 @@ class Table:
 
     csv_path: Path
     columns: Columns
-    other: str | None
+    usual_other: str | None  # by which the catalog's current model says "none of them"
 
 
 @click.command(short_help="Train a bundle of your own labels on your own photos.")
@@ -81,9 +84,13 @@ class Table:
 @click.option("--report", type=click.Path(path_type=Path), help="HTML page to write; default: beside the bundle.")
 @click.option("--name", help="Name of the model version; default: the folder's.")
 @click.option("--from", "start", help="Bundle folder to start from, or 'nothing'; default: the bundle of the package.")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Length of the training proper; default: 5.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, MOST_MINUTES, min_open=True),
+    help="Length of the training proper; default: 5.",
+)
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the photos, in place of minutes; repeatable.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of everything random.")
+@click.option("--seed", type=SEED, default=1, show_default=True, help="Seed of everything random.")
 @precision_option
 @click.option(
     "--min-photos",
@@ -147,8 +154,10 @@ def run_fit(order: FitOrder, limits: Limits, *, teacher: object = None) -> None:
 
     require_packages("tensorflow", "keras", "matplotlib")
     check_destination(order.out)
-    report_path = order.report or order.out.resolve().with_suffix(".html")
-    checkpoint = order.out.resolve().with_name(f"{order.out.resolve().name}.checkpoint.npz")
+    out = order.out.resolve()
+    report_path = order.report or out.with_name(f"{out.name}.html")
+    check_report_path(report_path)
+    checkpoint = out.with_name(f"{out.name}.checkpoint.npz")
     line = ProgressLine()
     start = read_start(order.start)
     if start.backbone is None and order.start is None:
@@ -156,10 +165,10 @@ def run_fit(order: FitOrder, limits: Limits, *, teacher: object = None) -> None:
     table, shop = _read_list(order, start, limits, line, teacher)
     made = _train(order, shop, start, checkpoint, line)
     write_bundle(made.bundle, order.out, backbone=made.backbone.content)
-    checkpoint.unlink(missing_ok=True)
     from training.report import write_report
 
     write_report(report_path, made, shop, csv_path=table.csv_path, max_pixels=limits.max_pixels)
+    checkpoint.unlink(missing_ok=True)  # not before: with it --resume writes the report again in a moment
     metrics = made.bundle.manifest.metrics
     lists = TaughtLists(order.out)
     if order.as_json:
@@ -168,6 +177,10 @@ def run_fit(order: FitOrder, limits: Limits, *, teacher: object = None) -> None:
             said |= {"labels": str(lists.labels), "held_out": str(lists.held_out)}
         click.echo(json.dumps({**said, "name": made.bundle.manifest.name, **metrics}, ensure_ascii=False))
         return
+    if metrics["start_kept"]:
+        line.say(
+            "no step made it better on the photos that choose: the net is the one it started from, with a new head"
+        )
     click.echo(describe_measures("held-out photos", metrics["test"]))
     click.echo(f"{order.out}: {made.bundle.manifest.name}, SHA-256 {made.bundle.sha256}")
     click.echo(f"{report_path}: the figures, and the surest mistakes to look at")
@@ -176,22 +189,32 @@ def run_fit(order: FitOrder, limits: Limits, *, teacher: object = None) -> None:
         click.echo(f"{lists.held_out}: the products that it never saw; `hangtag models challenge` measures on them")
 
 
+def check_report_path(path: Path) -> None:
+    """Raise TrainingError where no file can be written, before a training that would have come to nothing."""
+    if path.is_dir():
+        raise TrainingError(f"{path} is a folder; --report names the page to write")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"the report {path} cannot be written: {error.strerror}") from None
+
+
 def _read_list(
     order: FitOrder, start: Start, limits: Limits, line: ProgressLine, teacher: object
 ) -> tuple[Table, ShopPhotos]:
     """The list that the options name, and its photos."""
     from training.labels import Columns
-    from training.taught_labels import COLUMNS, find_other, prepare_lists
+    from training.taught_labels import COLUMNS, name_of_other, prepare_lists
 
     if not order.from_catalog:
         assert order.csv_path is not None, "checked with the options"
         assert order.image_column is not None, "the same"
         assert order.label_column is not None, "the same"
         columns = Columns(order.image_column, order.label_column, order.group_column, order.parent_column)
-        table = Table(order.csv_path, columns, order.other)
+        table = Table(order.csv_path, columns, None)
         return table, _read_photos(order, table, start, limits, line)
     with prepare_lists(order.out, teacher, imported=order.imported, resume=order.resume, say=line.say) as lists:
-        table = Table(lists.labels, COLUMNS, order.other or find_other(lists, teacher))
+        table = Table(lists.labels, COLUMNS, name_of_other(teacher))
         return table, _read_photos(order, table, start, limits, line)
 
 
@@ -201,7 +224,7 @@ def _read_photos(order: FitOrder, table: Table, start: Start, limits: Limits, li
     shop = read_shop_photos(
         table.csv_path,
         table.columns,
-        LabelRules(order.min_photos, order.merge_rare, table.other),
+        LabelRules(order.min_photos, order.merge_rare, order.other, table.usual_other),
         spec=start.manifest.input,
         preprocessing=start.manifest.preprocessing,
         limits=limits,
@@ -222,6 +245,14 @@ def _read_photos(order: FitOrder, table: Table, start: Start, limits: Limits, li
         f"{len(split.validation):,} to choose thresholds, {len(split.test):,} to measure"
     )
     return shop
+
+
+def _describe_origin(order: FitOrder, start: Start) -> str:
+    """What the net learns from, its backbone included: one that learnt from a list may know held-out products."""
+    from training.taught_labels import CATALOG, LIST
+
+    listed = start.backbone is not None and start.manifest.metrics.get("learnt_from") == LIST
+    return CATALOG if order.from_catalog and not listed else LIST
 
 
 def _train(
@@ -250,6 +281,7 @@ def _train(
         preprocessing=start.manifest.preprocessing,
         other=shop.labels.other,
         precision=order.precision,
+        learnt_from=_describe_origin(order, start),
     )
     split = shop.split
     parts = Parts(shop.select(split.training), shop.select(split.validation), shop.select(split.test))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
@@ -9,8 +10,19 @@ import click
 # What `thresholds.LABEL_PRECISION` is; said again, since importing that would load numpy for each `--help`.
 DEFAULT_PRECISION = 0.98
 
+SEED = click.IntRange(0, 2**32 - 1)  # numpy takes no larger ones
+MOST_MINUTES = 10_000.0  # a week; infinity is no length
+
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 NEW_FOLDER = click.Path(path_type=Path)
+
+
+def _refuse_nan(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    """NaN is within any range."""
+    if math.isnan(value):
+        raise click.BadParameter("nan is no number.", context, parameter)
+    return value
+
 
 labels_csv_argument = click.argument("csv_path", metavar="LABELS.csv", type=click.Path(path_type=Path))
 image_column_option = click.option(
@@ -22,6 +34,7 @@ group_column_option = click.option(
 precision_option = click.option(
     "--precision",
     type=click.FloatRange(0.5, 0.999),
+    callback=_refuse_nan,
     default=DEFAULT_PRECISION,
     show_default=True,
     help="Share of right tags that thresholds are chosen for.",

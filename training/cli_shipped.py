@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from training.cli_options import FOLDER, NEW_FOLDER
+from training.cli_options import FOLDER, NEW_FOLDER, SEED
 from training.cli_progress import ProgressLine, one_line_errors
 
 
@@ -18,7 +18,7 @@ from training.cli_progress import ProgressLine, one_line_errors
 )
 @click.option("--out", type=NEW_FOLDER, required=True, help="Folder to write the bundle to.")
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the training images, in place of the recipe's.")
-@click.option("--seed", type=click.IntRange(0), help="Seed of everything random, in place of the recipe's.")
+@click.option("--seed", type=SEED, help="Seed of everything random, in place of the recipe's.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint that a killed run left.")
 @click.option("--quick", is_flag=True, help="A rehearsal: one epoch over a few images.")
 @click.option(

@@ -7,18 +7,20 @@ label where it reaches its threshold, else its parent where that one does, and n
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.bundle import Bundle, JsonValue, Manifest
-from training.calibration import measure_calibration_error
+from training.calibration import NEVER, measure_calibration_error
 from training.classifier import Classifier, Probabilities
 from training.errors import TrainingError
-from training.labels import read_table
+from training.labels import TOO_LONG, read_table
+from training.photo_sets import Limits, read_photo
 from training.preprocessing import ImageError, prepare_photo
 
 BATCH_IMAGES = 256  # prepared photos held at a time; 0.2 MB of 28x28 pixels
@@ -68,6 +70,7 @@ class Evaluation:
     unlabelled_tagged_share: float | None
     calibration_error: float | None
     failures: Sequence[Failure]
+    unknown_labels: Mapping[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, JsonValue]:
         """The object that `hangtag evaluate --json` prints."""
@@ -94,9 +97,12 @@ def read_labels(csv_path: Path, *, image_column: str, label_column: str) -> list
     Raises TrainingError where the file or a column is not there.
     """
     rows = []
-    for line, texts in read_table(csv_path, (image_column, label_column)):
+    for row in read_table(csv_path, (image_column, label_column)):
+        texts = row.texts
+        if row.is_too_long:
+            raise TrainingError(f"{csv_path}, line {row.line}: {TOO_LONG}")
         if not texts[image_column]:
-            raise TrainingError(f"{csv_path}, line {line}: no image in column {image_column!r}")
+            raise TrainingError(f"{csv_path}, line {row.line}: no image in column {image_column!r}")
         rows.append(LabelledImage(csv_path.parent / texts[image_column], texts[label_column] or None))
     return rows
 
@@ -105,20 +111,21 @@ def evaluate_bundle(
     bundle: Bundle,
     rows: Sequence[LabelledImage],
     *,
-    max_pixels: int,
+    limits: Limits,
     progress: Callable[[int], None] = lambda images: None,
 ) -> Evaluation:
     """Measure `bundle` on `rows`; `progress` is called with the number of images done so far.
 
-    A row whose label is the bundle's "other" counts as one without a label: both say "none of them". Raises
-    TrainingError where a label is not the bundle's, where there are no rows, or where not one photo is there.
+    A row whose label is the bundle's "other" counts as one without a label: both say "none of them". Rows whose label
+    the bundle does not know are left out, and counted. Raises TrainingError where that leaves none, or where not one
+    photo is there.
     """
     manifest = bundle.manifest
-    _check_rows(manifest, rows)
-    probabilities, failures = classify_rows(bundle, rows, max_pixels=max_pixels, progress=progress)
+    rows, unknown = _separate_unknown(manifest, rows)
+    probabilities, failures = classify_rows(bundle, rows, limits=limits, progress=progress)
     numbers = {label.name: index for index, label in enumerate(manifest.labels)}
     targets = np.array([numbers.get(row.label, -1) if row.label is not None else -1 for row in rows])
-    return measure_answers(manifest, probabilities, targets, failures)
+    return replace(measure_answers(manifest, probabilities, targets, failures), unknown_labels=unknown)
 
 
 def measure_answers(
@@ -160,7 +167,7 @@ def measure_tags(
         parent_threshold_share=_share(tagged, labelled),
         parent_threshold_accuracy=_share(tag_right, labelled & tagged),
         unlabelled=int((~labelled).sum()),
-        unlabelled_tagged_share=_share(tagged, ~labelled),
+        unlabelled_tagged_share=_share(tagged, ~labelled & ~failed),
         calibration_error=measure_calibration_error(probabilities[answered].max(axis=1), right[answered])
         if answered.any()
         else None,
@@ -176,12 +183,11 @@ def choose_tags(manifest: Manifest, probabilities: Probabilities) -> Tags:
     top = probabilities.argmax(axis=1)
     may_be_tagged = np.array([label.name != manifest.other for label in manifest.labels])[top] & ~failed
     thresholds = np.array([label.threshold for label in manifest.labels])
-    by_label = may_be_tagged & (probabilities.max(axis=1) >= thresholds[top])
+    by_label = may_be_tagged & (probabilities.max(axis=1) >= thresholds[top]) & (thresholds[top] < NEVER)
     parent_sums = np.where(groups == groups[top][:, None], probabilities, 0.0).sum(axis=1)
     parent_thresholds = {parent.name: parent.threshold for parent in manifest.parents}
-    # Above every probability where there is no parent to fall back on.
-    needed = np.array([parent_thresholds[label.parent] if label.parent else np.inf for label in manifest.labels])
-    return Tags(top, by_label, may_be_tagged & ~by_label & (parent_sums >= needed[top]))
+    needed = np.array([parent_thresholds[label.parent] if label.parent else NEVER for label in manifest.labels])[top]
+    return Tags(top, by_label, may_be_tagged & ~by_label & (parent_sums >= needed) & (needed < NEVER))
 
 
 def describe_evaluation(evaluation: Evaluation) -> str:
@@ -203,6 +209,11 @@ def describe_evaluation(evaluation: Evaluation) -> str:
     if evaluation.unlabelled:
         tagged = _percent(evaluation.unlabelled_tagged_share)
         lines.append(f"{evaluation.unlabelled:,} images without a label: {tagged} would be tagged all the same")
+    if evaluation.unknown_labels:
+        named = ", ".join(f"{name} ({count:,})" for name, count in evaluation.unknown_labels.items())
+        lines.append(
+            f"{sum(evaluation.unknown_labels.values()):,} images are left out, of labels that it does not know: {named}"
+        )
     if evaluation.failures:
         lines.append(f"{len(evaluation.failures):,} images failed and count as wrong, among them:")
         lines += [f"  {failure.path}: {failure.reason}" for failure in evaluation.failures[:SHOWN_FAILURES]]
@@ -213,18 +224,23 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}"
 
 
-def _check_rows(manifest: Manifest, rows: Sequence[LabelledImage]) -> None:
+def _separate_unknown(manifest: Manifest, rows: Sequence[LabelledImage]) -> tuple[list[LabelledImage], dict[str, int]]:
+    """The rows whose label the bundle knows or that have none, and how many there are of each other label."""
     if not rows:
         raise TrainingError("there are no rows to evaluate")
     known = {label.name for label in manifest.labels}
-    for row in rows:
-        if row.label is not None and row.label not in known:
-            names = ", ".join(sorted(known))
-            raise TrainingError(f"label {row.label!r} of {row.path} is not one that {manifest.name} knows: {names}")
+    unknown = Counter(row.label for row in rows if row.label is not None and row.label not in known)
+    kept = [row for row in rows if row.label is None or row.label in known]
+    if not any(row.label for row in kept) and unknown:
+        names = ", ".join(sorted(known))
+        raise TrainingError(
+            f"label {min(unknown)!r} is not one that {manifest.name} knows, nor any other; it knows {names}"
+        )
+    return kept, dict(unknown.most_common())
 
 
 def classify_rows(
-    bundle: Bundle, rows: Sequence[LabelledImage], *, max_pixels: int, progress: Callable[[int], None]
+    bundle: Bundle, rows: Sequence[LabelledImage], *, limits: Limits, progress: Callable[[int], None]
 ) -> tuple[Probabilities, list[Failure]]:
     """Probabilities (rows, labels), a row of nan where the photo failed; and the failures.
 
@@ -238,7 +254,10 @@ def classify_rows(
         prepared: dict[int, NDArray[np.uint8]] = {}
         for offset, row in enumerate(part):
             try:
-                prepared[start + offset] = _prepare(row.path, bundle.manifest, max_pixels)
+                data = read_photo(row.path, max_bytes=limits.max_bytes)
+                prepared[start + offset] = prepare_photo(
+                    data, bundle.manifest.input, bundle.manifest.preprocessing, max_pixels=limits.max_pixels
+                )
             except ImageError as error:
                 failures.append(Failure(row.path, error.code, error.reason))
         if prepared:
@@ -247,16 +266,6 @@ def classify_rows(
     if all(failure.code == "not_found" for failure in failures) and len(failures) == len(rows):
         raise TrainingError(f"none of the {len(rows):,} images is there; the first is {rows[0].path}")
     return probabilities, failures
-
-
-def _prepare(path: Path, manifest: Manifest, max_pixels: int) -> NDArray[np.uint8]:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise ImageError("not_found", "no such file") from None
-    except OSError as error:
-        raise ImageError("unreadable", str(error.strerror)) from None
-    return prepare_photo(data, manifest.input, manifest.preprocessing, max_pixels=max_pixels)
 
 
 def _number_groups(manifest: Manifest) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from training.errors import TrainingError
 
 MERGED_NAME = "other"  # of what --merge-rare makes, where --other gives no name
 DELIMITERS = ",;\t"  # spreadsheets write semicolons where a comma is the decimal point
+TOO_LONG = "it has more cells than the header; text with the separator in it wants quotes"
 MAX_LABELS = 1000  # far more than "some hundreds"; above it the column is a title or a number, not a label
 
 
@@ -36,7 +37,8 @@ class Columns:
 
 @dataclass(frozen=True)
 class PhotoRow:
-    """A photo and what the CSV says of it. `image` is the text in the CSV, `path` where it leads."""
+    """A photo and what the CSV says of it. `image` is the text in the CSV, `path` where it leads; `also_in` are the
+    groups of further rows that name the same photo."""
 
     line: int
     image: str
@@ -44,6 +46,12 @@ class PhotoRow:
     label: str
     group: str | None = None
     parent: str | None = None
+    also_in: tuple[str, ...] = ()
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """All that it belongs to."""
+        return (*(() if self.group is None else (self.group,)), *self.also_in)
 
 
 @dataclass(frozen=True)
@@ -77,10 +85,19 @@ class LabelSet:
         return names.index(name) if name in names else None
 
 
-def read_table(csv_path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
-    """Each row with its line number and the texts in `columns`, spaces around them taken off; "" where none is.
+@dataclass(frozen=True)
+class TableRow:
+    """A row of a CSV: the texts in the wanted columns, "" where none is; and whether it has more cells than columns."""
 
-    Raises TrainingError where the file or a column is not there, or the file is no CSV.
+    line: int
+    texts: Mapping[str, str]
+    is_too_long: bool
+
+
+def read_table(csv_path: Path, columns: Sequence[str]) -> list[TableRow]:
+    """Each row with the texts in `columns`, spaces around them taken off.
+
+    Raises TrainingError where the file or a column is not there or stands twice, or the file is no CSV.
     """
     try:
         with csv_path.open(encoding="utf-8-sig", newline="") as file:
@@ -90,7 +107,16 @@ def read_table(csv_path: Path, columns: Sequence[str]) -> list[tuple[int, dict[s
             for column in columns:
                 if column not in there:
                     raise TrainingError(f"{csv_path} has no column {column!r}; it has {', '.join(there) or 'none'}")
-            return [(reader.line_num, {column: (row[column] or "").strip() for column in columns}) for row in reader]
+                if there.count(column) > 1:
+                    raise TrainingError(f"{csv_path} has two columns {column!r}")
+            return [
+                TableRow(
+                    reader.line_num,
+                    {column: (row[column] or "").strip() for column in columns},
+                    any(cell.strip() for cell in row.get(None) or ()),
+                )
+                for row in reader
+            ]
     except OSError as error:
         raise TrainingError(f"{csv_path}: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -106,11 +132,14 @@ def read_photo_rows(csv_path: Path, columns: Columns) -> tuple[list[PhotoRow], l
     """
     rows: list[PhotoRow] = []
     bad: list[BadRow] = []
-    for line, texts in read_table(csv_path, columns.named()):
+    for row in read_table(csv_path, columns.named()):
+        line, texts = row.line, row.texts
         image, label = texts[columns.image], texts[columns.label]
         group = texts[columns.group] if columns.group else ""
         parent = texts[columns.parent] if columns.parent else ""
-        if not image or not label:
+        if row.is_too_long:
+            bad.append(BadRow(line, image, TOO_LONG))
+        elif not image or not label:
             bad.append(BadRow(line, image, "no label" if image else "no image"))
         else:
             rows.append(PhotoRow(line, image, csv_path.parent / image, label, group or None, parent or None))
@@ -146,7 +175,8 @@ def choose_labels(rows: Sequence[PhotoRow], *, min_photos: int, merge_rare: bool
         raise TrainingError(f"--other {other!r} is no label of a usable row; there are {_shorten(sorted(counts))}")
     rare = {name: count for name, count in sorted(counts.items()) if count < min_photos and name != other}
     merged = rare if merge_rare else {}
-    if merged and other is None:
+    taken_for_other = merge_rare and other is None and MERGED_NAME in counts
+    if (merged or taken_for_other) and other is None:
         other = MERGED_NAME
         merged = {name: count for name, count in merged.items() if name != other}
     names = sorted(name for name in counts if name not in rare and name != other)
@@ -156,6 +186,8 @@ def choose_labels(rows: Sequence[PhotoRow], *, min_photos: int, merge_rare: bool
     if len(names) > MAX_LABELS:
         raise TrainingError(f"{len(names):,} labels are too many, at most {MAX_LABELS:,}; is it the right column?")
     parents, notes = _choose_parents(rows, names, {*names, *([other] if other is not None else [])})
+    if taken_for_other:
+        notes.append(f"{MERGED_NAME} is taken for 'none of them': it is learnt, and never tagged")
     labels = [(name, parents.get(name)) for name in names] + ([(other, None)] if other is not None else [])
     return LabelSet(labels, other, {} if merge_rare else rare, merged, notes)
 
@@ -191,7 +223,9 @@ def _choose_parents(
 def _keep_first_of_each(rows: Sequence[PhotoRow]) -> list[PhotoRow]:
     first: dict[Path, PhotoRow] = {}
     for row in rows:
-        first.setdefault(row.path, row)
+        known = first.setdefault(row.path, row)
+        if known is not row and row.group is not None and row.group not in known.groups:
+            first[row.path] = replace(known, also_in=(*known.also_in, row.group))
     return list(first.values())
 
 

@@ -77,6 +77,9 @@ def write_card(bundles: Sequence[Bundle], photos: Sequence[PhotoFigures]) -> str
     Raises TrainingError where a bundle has other labels or another input than the first.
     """
     first = bundles[0].manifest
+    for bundle in bundles:
+        if "calibration" in bundle.manifest.metrics:
+            raise TrainingError(f"{bundle.manifest.name} was calibrated anew: its figures are of other thresholds")
     for bundle in bundles[1:]:
         manifest = bundle.manifest
         if (manifest.input, [label.name for label in manifest.labels]) != (

@@ -75,16 +75,19 @@ def measure_chance(wins: int, losses: int) -> float:
     return sum(math.comb(games, won) for won in range(wins, games + 1)) / (1 << games)
 
 
-def find_objections(pairs: Sequence[Pair], *, lost_labels: Collection[str]) -> list[str]:
+def find_objections(pairs: Sequence[Pair], *, lost_labels: Collection[str], may_know_them: bool = False) -> list[str]:
     """Why the challenger should not take the current model's place, a clause each; none if it is better.
 
     Args:
         lost_labels: labels that the current model tags and people use, and the challenger cannot say.
+        may_know_them: it may have learnt from these very products.
     """
     count = count_pairs(pairs)
     if count.products < LEAST_PRODUCTS:
         return [f"with {count.products} held-out products nothing can be decided, {LEAST_PRODUCTS} are needed"]
     objections = []
+    if may_know_them:
+        objections.append("it did not learn --from-catalog, and may have learnt from these very products")
     if lost_labels:
         objections.append(f"it cannot say {', '.join(sorted(lost_labels))}, which people use")
     chance = measure_chance(count.challenger_alone, count.current_alone)

@@ -45,6 +45,11 @@ class PhotoSet:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def keys(self) -> list[tuple[str | bytes, ...]]:
+        """What each photo may share with others that belong to it: its groups and its content."""
+        return [(*row.groups, content) for row, content in zip(self.rows, self.contents, strict=True)]
+
 
 @dataclass(frozen=True)
 class _Task:
@@ -55,6 +60,20 @@ class _Task:
 
 
 _Prepared = tuple[NDArray[np.uint8], bytes]
+
+
+def read_photo(path: Path, *, max_bytes: int) -> bytes:
+    """The file's bytes. Raises ImageError: not_found, unreadable or too_large."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(max_bytes + 1)
+    except (FileNotFoundError, ValueError):  # the latter: a name with a NUL, which no file has
+        raise ImageError("not_found", "no such file") from None
+    except OSError as error:
+        raise ImageError("unreadable", str(error.strerror)) from None
+    if len(data) > max_bytes:
+        raise ImageError("too_large", f"the file is larger than {max_bytes:,} bytes")
+    return data
 
 
 def decode_photos(
@@ -152,15 +171,8 @@ def _prepare_all(task: _Task) -> list[_Prepared | str]:
 def _prepare(path: Path, task: _Task) -> _Prepared | str:
     """The pixels and the content's SHA-256, or why there are none."""
     try:
-        with path.open("rb") as file:
-            data = file.read(task.limits.max_bytes + 1)
-        if len(data) > task.limits.max_bytes:
-            return f"the file is larger than {task.limits.max_bytes:,} bytes"
+        data = read_photo(path, max_bytes=task.limits.max_bytes)
         pixels = prepare_photo(data, task.spec, task.preprocessing, max_pixels=task.limits.max_pixels)
-    except FileNotFoundError:
-        return "no such file"
-    except OSError as error:
-        return str(error.strerror)
     except ImageError as error:
         return error.reason
     return pixels, hashlib.sha256(data).digest()

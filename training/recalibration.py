@@ -29,7 +29,7 @@ MIN_LABEL_PHOTOS = 20
 @dataclass(frozen=True)
 class Recalibration:
     """The new bundle; the measures of the old one and of new ones, each photo by one that was fitted without it;
-    the labels and parents that kept their thresholds for want of photos."""
+    the labels and parents that kept their thresholds for want of photos, moved with the temperature."""
 
     bundle: Bundle
     before: Evaluation
@@ -124,7 +124,7 @@ def describe_recalibration(found: Recalibration, old: Manifest) -> str:
     lines.append(f"{'temperature':<26}{old.temperature:>10.3f}{new.temperature:>10.3f}")
     lines.append("thresholds")
     for name, threshold, refitted in _pair_thresholds(old, new):
-        note = "  too few photos: kept" if name in found.kept else ""
+        note = "  too few photos: moved with the temperature" if name in found.kept else ""
         lines.append(f"  {name:<24}{threshold:>10.4f}{refitted:>10.4f}{note}")
     return "\n".join(lines)
 

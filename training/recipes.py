@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from training.backbone import adapt_norms, build_net, fit_head, load_backbone, pack_backbone
 from training.bundle import Bundle, InputSpec, JsonValue, Label, Manifest, Parent, pack_bundle
+from training.calibration import NEVER
 from training.data_sets import LabelledImages
 from training.errors import TrainingError
 from training.export import convert_to_int8
@@ -39,7 +40,8 @@ SHOP_BALANCE = 0.5  # between the shop's own counts, which drown its rare labels
 class Plan:
     """What is made: the bundle's name, the labels in the order of the targets with their parents, the recipe.
 
-    `other` names the label that means "none of them"; `precision` is what label thresholds are chosen for.
+    `other` names the label that means "none of them"; `precision` is what label thresholds are chosen for;
+    `learnt_from`, what a shop's own net learnt from, goes into the manifest.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Plan:
     preprocessing: str
     other: str | None = None
     precision: float = LABEL_PRECISION
+    learnt_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -125,13 +128,15 @@ def make_bundle(
     )
     if not np.isfinite(history[-1]["loss"]):
         raise TrainingError(f"the net did not converge: its loss is {history[-1]['loss']} after the last epoch")
-    if first is not None and first[0] > history[-1]["validation_accuracy"]:
+    start_kept = first is not None and first[0] > history[-1]["validation_accuracy"]
+    if first is not None and start_kept:
         # Steps too few to get over their first, rough ones: the backbone with its new head is better as it was.
         model.set_weights(first[1])
     artifact = convert_to_int8(model, _sample_evenly(parts.training.images))
     bundle = _calibrate(plan, spec, artifact, parts)
     metrics = {
         **_describe_fit(plan, parts, backbone, history),
+        "start_kept": start_kept,
         "parameters": int(model.count_params()),
         "validation_float_accuracy": round(measure_accuracy(model, parts.validation), 4),
         "validation": measure_bundle(bundle, parts.validation),
@@ -165,6 +170,7 @@ def _describe_fit(
             "architecture": recipe.architecture,
             "backbone": None if backbone is None else backbone.sha256,
         },
+        **({} if plan.learnt_from is None else {"learnt_from": plan.learnt_from}),
         "images": {"training": len(parts.training), "validation": len(parts.validation), "test": len(parts.test)},
         "precision_aimed_at": {"labels": plan.precision, "parents": derive_parent_precision(plan.precision)},
         # Not how long it took: two fits of one recipe give one manifest.
@@ -178,8 +184,8 @@ def draft_manifest(plan: Plan, spec: InputSpec, *, created_at: datetime) -> Mani
     return Manifest(
         name=plan.name,
         attribute=plan.attribute,
-        labels=tuple(Label(name, parent, 1.0) for name, parent in plan.labels),
-        parents=tuple(Parent(name, 1.0) for name in parents),
+        labels=tuple(Label(name, parent, NEVER) for name, parent in plan.labels),
+        parents=tuple(Parent(name, NEVER) for name in parents),
         other=plan.other,
         input=spec,
         preprocessing=plan.preprocessing,

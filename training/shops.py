@@ -15,18 +15,27 @@ from numpy.typing import NDArray
 from training.bundle import InputSpec
 from training.data_sets import LabelledImages
 from training.errors import TrainingError
-from training.labels import BadRow, Columns, LabelSet, choose_labels, read_photo_rows
+from training.labels import BadRow, Columns, LabelSet, PhotoRow, choose_labels, read_photo_rows
 from training.photo_sets import Limits, PhotoSet, decode_photos
 from training.splitting import Split, join_groups, split_photos
 
 
 @dataclass(frozen=True)
 class LabelRules:
-    """Which labels are learnt: from how many photos on, what becomes of rarer ones, which means "none of them"."""
+    """Which labels are learnt: from how many photos on, what becomes of rarer ones, which means "none of them".
+
+    `other` is to be there; `usual_other` means it where a photo has it.
+    """
 
     min_photos: int
     merge_rare: bool
     other: str | None
+    usual_other: str | None = None
+
+    def choose(self, rows: Sequence[PhotoRow]) -> LabelSet:
+        """The labels of `rows`. Raises TrainingError where they will not do."""
+        usual = self.usual_other if any(row.label == self.usual_other for row in rows) else None
+        return choose_labels(rows, min_photos=self.min_photos, merge_rare=self.merge_rare, other=self.other or usual)
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,7 @@ def read_shop_photos(
     rows, bad_rows = read_photo_rows(csv_path, columns)
     if not rows:
         raise TrainingError(f"{csv_path} has no usable row: {_count_reasons(bad_rows)}")
-    choose_labels(rows, min_photos=rules.min_photos, merge_rare=rules.merge_rare, other=rules.other)  # before decoding
+    rules.choose(rows)  # before decoding
     photos, bad_photos = decode_photos(
         rows,
         spec,
@@ -72,12 +81,12 @@ def read_shop_photos(
         processes=processes,
         progress=lambda done: progress(done, len(rows)),
     )
-    labels = choose_labels(photos.rows, min_photos=rules.min_photos, merge_rare=rules.merge_rare, other=rules.other)
+    labels = rules.choose(photos.rows)
     numbers = [labels.number(row.label) for row in photos.rows]
     kept = np.flatnonzero([number is not None for number in numbers])
     photos = _select_photos(photos, kept)
     targets = np.array([numbers[place] for place in kept], dtype=np.int64)
-    groups = join_groups([row.group for row in photos.rows], photos.contents)
+    groups = join_groups(photos.keys)
     split = split_photos(targets, groups, seed=seed)
     for name, part in (("training", split.training), ("validation", split.validation), ("test", split.test)):
         if len(part) == 0:

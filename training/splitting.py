@@ -6,7 +6,7 @@ figures would be of photos that the net has seen.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,10 +27,9 @@ class Split:
     test: _Indices
 
 
-def join_groups(*keys: Sequence[Hashable | None]) -> _Indices:
-    """A group number for each photo: those that share any key are of one group, None is shared with nobody."""
-    count = len(keys[0])
-    parents = list(range(count))
+def join_groups(keys: Sequence[Collection[Hashable]]) -> _Indices:
+    """A group number for each photo, given its keys: those that share any are of one group."""
+    parents = list(range(len(keys)))
 
     def find_root(photo: int) -> int:
         while parents[photo] != photo:
@@ -38,12 +37,11 @@ def join_groups(*keys: Sequence[Hashable | None]) -> _Indices:
             photo = parents[photo]
         return photo
 
-    for column in keys:
-        first: dict[Hashable, int] = {}
-        for photo, key in enumerate(column):
-            if key is not None:
-                parents[find_root(photo)] = find_root(first.setdefault(key, photo))
-    roots = np.array([find_root(photo) for photo in range(count)], dtype=np.int64)
+    first: dict[Hashable, int] = {}
+    for photo, its in enumerate(keys):
+        for key in its:
+            parents[find_root(photo)] = find_root(first.setdefault(key, photo))
+    roots = np.array([find_root(photo) for photo in range(len(keys))], dtype=np.int64)
     return np.unique(roots, return_inverse=True)[1].astype(np.int64)
 
 

@@ -6,15 +6,18 @@ Owns their names and columns. The catalog itself is known to the service alone, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from training.errors import TrainingError
-from training.labels import Columns, read_table
+from training.labels import Columns
 
 COLUMNS = Columns("image", "label", "sku", "parent")
+
+# What a shop's own net learnt from, in its manifest's metrics. Of these only the first one keeps off the held-out part.
+CATALOG, LIST = "catalog", "list"
 
 
 @runtime_checkable
@@ -55,7 +58,7 @@ def prepare_lists(
 ) -> Iterator[TaughtLists]:
     """The lists of the bundle `out`, written now, or with `resume` those that are there: people go on correcting.
 
-    A TrainingError in the block takes lists away that were written for it.
+    A TrainingError in the block takes lists away that were written for it, and puts back those of an older bundle.
 
     Raises TrainingError where no catalog is known.
     """
@@ -67,20 +70,30 @@ def prepare_lists(
     if not isinstance(teacher, Teacher):
         raise TrainingError("--from-catalog needs a catalog: `hangtag train fit` knows the one of the settings")
     lists.labels.parent.mkdir(parents=True, exist_ok=True)
-    for text in teacher.write_labels(lists.labels, lists.held_out, imported=imported):
-        say(text)
-    try:
+    with ExitStack() as older:
+        for path in (lists.labels, lists.held_out):
+            older.enter_context(_kept_aside(path))
+        for text in teacher.write_labels(lists.labels, lists.held_out, imported=imported):
+            say(text)
         yield lists
+
+
+@contextmanager
+def _kept_aside(path: Path) -> Iterator[None]:
+    """The file at `path` under another name during the block; after a TrainingError under its own again."""
+    aside = path.with_name(f"{path.name}.before")
+    if path.exists():
+        path.replace(aside)
+    try:
+        yield
     except TrainingError:
-        lists.labels.unlink(missing_ok=True)
-        lists.held_out.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        if aside.exists():
+            aside.replace(path)
         raise
+    aside.unlink(missing_ok=True)
 
 
-def find_other(lists: TaughtLists, teacher: object) -> str | None:
-    """The label that means "none of these" in the list, if it has one."""
-    name = teacher.name_of_other() if isinstance(teacher, Teacher) else None
-    if name is None:
-        return None
-    said = {texts[COLUMNS.label] for _, texts in read_table(lists.labels, (COLUMNS.label,))}
-    return name if name in said else None
+def name_of_other(teacher: object) -> str | None:
+    """The label by which the teacher's model says "none of these"."""
+    return teacher.name_of_other() if isinstance(teacher, Teacher) else None

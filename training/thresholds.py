@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.bundle import Bundle, Manifest, pack_bundle
-from training.calibration import choose_threshold, fit_temperature
+from training.bundle import Bundle, Label, Manifest, Parent, pack_bundle
+from training.calibration import choose_threshold, fit_temperature, move_threshold
 from training.classifier import Classifier, softmax
 
 # A tag is written without a person where at most one in fifty is wrong on data like the training data.
@@ -24,6 +25,8 @@ LABEL_PRECISION = 0.98
 PARENT_WRONG_SHARE = 0.5
 # Below one half the others together are likelier than the answer; no precision on one data set changes that.
 THRESHOLD_FLOOR = 0.5
+
+_Entry = TypeVar("_Entry", Label, Parent)
 
 
 def derive_parent_precision(precision: float) -> float:
@@ -50,14 +53,27 @@ def calibrate_manifest(
     """The manifest with the temperature and the thresholds that `logits` (n, labels) and `targets` (n,) give.
 
     A target of -1 is a photo of nothing that the model knows: any answer is wrong, and the temperature does not see
-    it, nor images after the first `photos`. Labels and parents in `keep` keep their thresholds.
+    it, nor images after the first `photos`. The thresholds of labels and parents in `keep` move with the temperature,
+    so that they pass what they passed.
     """
     known = (targets >= 0) & (np.arange(len(targets)) < (len(targets) if photos is None else photos))
     temperature = fit_temperature(logits[known], targets[known])
     probabilities = softmax(logits / temperature)
-    return choose_thresholds(
-        replace(manifest, temperature=temperature), probabilities, targets, precision=precision, keep=keep
-    )
+    moved = _move_thresholds(manifest, keep, temperature)
+    return choose_thresholds(moved, probabilities, targets, precision=precision, keep=keep)
+
+
+def _move_thresholds(manifest: Manifest, keep: Collection[str], temperature: float) -> Manifest:
+    """The manifest at another temperature."""
+
+    def move(entry: _Entry) -> _Entry:
+        if entry.name not in keep:
+            return entry
+        threshold = move_threshold(entry.threshold, old_temperature=manifest.temperature, new_temperature=temperature)
+        return replace(entry, threshold=threshold)
+
+    labels, parents = tuple(map(move, manifest.labels)), tuple(map(move, manifest.parents))
+    return replace(manifest, temperature=temperature, labels=labels, parents=parents)
 
 
 def choose_thresholds(

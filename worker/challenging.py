@@ -26,6 +26,8 @@ from catalog.teaching import TaughtPhoto, labels_people_use
 from training.bundle import Bundle
 from training.evaluation import LabelledImage, classify_rows
 from training.paired_answers import Count, Pair, count_by_label, count_pairs, find_objections, measure_chance
+from training.photo_sets import Limits
+from training.taught_labels import LIST
 from worker.errors import UsageError
 from worker.models import import_bundle, load_bundle
 from worker.teaching import held_out_photos, photo_path
@@ -42,6 +44,11 @@ class Rival:
     def name(self) -> str:
         """Of the model version."""
         return self.bundle.manifest.name
+
+    @property
+    def learnt_list(self) -> bool:
+        """Whether it learnt from a list of its own, where held-out products may stand."""
+        return self.bundle.manifest.metrics.get("learnt_from") == LIST
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,7 @@ class Challenge:
     current_tagged: Tagged
     challenger_tagged: Tagged
     objections: Sequence[str]
+    current_learnt_list: bool
 
     @property
     def count(self) -> Count:
@@ -98,7 +106,7 @@ def _count_as_json(count: Count) -> dict[str, Any]:
 
 
 def challenge(
-    engine: Engine, bundle: Bundle, *, imported: bool, max_pixels: int, progress: Callable[[int, int], None]
+    engine: Engine, bundle: Bundle, *, imported: bool, limits: Limits, progress: Callable[[int, int], None]
 ) -> Challenge:
     """Measure the current model and `bundle` on the held-out products.
 
@@ -120,8 +128,8 @@ def challenge(
         lost = _lost_labels(session, current, challenger)
     total = 2 * len(photos)
     answers = (
-        _answer(current, photos, max_pixels, lambda done: progress(done, total)),
-        _answer(challenger, photos, max_pixels, lambda done: progress(len(photos) + done, total)),
+        _answer(current, photos, limits, lambda done: progress(done, total)),
+        _answer(challenger, photos, limits, lambda done: progress(len(photos) + done, total)),
     )
     return _compare(current, challenger, current_id, photos, answers, lost)
 
@@ -150,7 +158,8 @@ def _compare(
         pairs=pairs,
         current_tagged=tagged[0],
         challenger_tagged=tagged[1],
-        objections=find_objections(pairs, lost_labels=lost),
+        objections=find_objections(pairs, lost_labels=lost, may_know_them=challenger.learnt_list),
+        current_learnt_list=current.learnt_list,
     )
 
 
@@ -166,13 +175,13 @@ def _best(decision: Decision) -> int:
 
 
 def _answer(
-    rival: Rival, photos: Sequence[TaughtPhoto], max_pixels: int, progress: Callable[[int], None]
+    rival: Rival, photos: Sequence[TaughtPhoto], limits: Limits, progress: Callable[[int], None]
 ) -> dict[str, Decision]:
     """What a model says of each product that has a readable photo, by SKU."""
     if not photos:
         return {}
     rows = [LabelledImage(Path(photo_path(photo)), photo.label) for photo in photos]
-    probabilities, _ = classify_rows(rival.bundle, rows, max_pixels=max_pixels, progress=progress)
+    probabilities, _ = classify_rows(rival.bundle, rows, limits=limits, progress=progress)
     readable = [index for index in range(len(photos)) if not np.isnan(probabilities[index, 0])]
     return {
         sku: decide([ImagePrediction(index, probabilities[index].tolist()) for index in indices], rival.labels)

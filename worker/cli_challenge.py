@@ -26,6 +26,7 @@ def challenge(settings: Settings, bundle: Path, promoting: bool, imported: bool,
     """Say whether a bundle is better than the current model, on the fifth of people's products that no net learnt."""
     from catalog.cli_people import login_name
     from training.bundle import open_bundle
+    from training.cli_progress import read_limits
     from worker.challenging import challenge as measure
     from worker.challenging import import_challenger, promote_challenger
     from worker.cli_tag import progress_bar
@@ -35,7 +36,7 @@ def challenge(settings: Settings, bundle: Path, promoting: bool, imported: bool,
     engine = settings.open_catalog()
     with progress_bar("measuring") as show:
         found = measure(
-            engine, loaded, imported=imported, max_pixels=settings.max_pixels,
+            engine, loaded, imported=imported, limits=read_limits(settings),
             progress=lambda done, total: show(done, total, ""),
         )  # fmt: skip
     refusal = "; ".join(found.objections) or None
@@ -75,6 +76,11 @@ def describe(found: "Challenge") -> list[str]:
         f"right by the challenger alone: {count.challenger_alone:,}, by the current model alone: "
         f"{count.current_alone:,}; were both equally good, chance would give that in {found.chance:.1%} of tries",
     ]
+    if found.current_learnt_list:
+        lines.append(
+            f"{text_for_people(found.current)} did not learn --from-catalog: it may have learnt from these products,"
+            " and be less right on others"
+        )
     if count.current < count.products * MOST_CONTRADICTED:
         lines.append(
             "people contradict the current model in most of these products: where they look at its mistakes alone, "

@@ -247,6 +247,7 @@ def evaluate(
     """Say how right the current model, or a bundle, is on labelled photos."""
     import json
 
+    from training.cli_progress import read_limits
     from training.evaluation import describe_evaluation, evaluate_bundle, read_labels
     from worker.cli_tag import progress_bar
 
@@ -254,7 +255,7 @@ def evaluate(
     rows = read_labels(labels_csv, image_column=image_column, label_column=label_column)
     with progress_bar("evaluating") as show:
         evaluation = evaluate_bundle(
-            chosen, rows, max_pixels=settings.max_pixels, progress=lambda done: show(done, len(rows), "")
+            chosen, rows, limits=read_limits(settings), progress=lambda done: show(done, len(rows), "")
         )
     click.echo(json.dumps(evaluation.as_json()) if as_json else describe_evaluation(evaluation))
     if evaluation.failures:
@@ -271,8 +272,8 @@ def _bundle(settings: Settings, folder: Path | None) -> "Bundle":
         return shipped_bundle()
     from catalog.database import reading
     from catalog.model_versions import current_model_version
-    from worker.models import load_bundle
+    from worker.models import load_as_set
 
     with reading(settings.open_catalog()) as session:
         current = current_model_version(session)
-        return shipped_bundle() if current is None else load_bundle(session, current.id)
+        return shipped_bundle() if current is None else load_as_set(session, current)

@@ -1,6 +1,7 @@
 """Model bundles between `training`, which knows what they mean, and `catalog`, which keeps them."""
 
 import logging
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -14,7 +15,8 @@ from catalog.model_versions import (
     read_artifact,
 )
 from catalog.models import ModelVersion
-from training.bundle import Bundle, parse_bundle, shipped_bundle
+from catalog.thresholds import list_thresholds
+from training.bundle import Bundle, pack_bundle, parse_bundle, shipped_bundle
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,21 @@ def import_bundle(session: Session, bundle: Bundle, *, now: datetime) -> int:
 def load_bundle(session: Session, model_version_id: int) -> Bundle:
     """The bundle of a model version, checked against its hashes as if it came from anywhere."""
     return parse_bundle(*read_artifact(session, model_version_id))
+
+
+def load_as_set(session: Session, version: ModelVersion) -> Bundle:
+    """The same with the thresholds that hold now, which people may have set."""
+    bundle = load_bundle(session, version.id)
+    manifest = bundle.manifest
+    rows = list_thresholds(session, version)
+    of_parents = {row["label"]: row["threshold"] for row in rows if row["kind"] == "parent"}
+    of_labels = iter([row["threshold"] for row in rows if row["kind"] == "label"])  # in the order of the vector
+    labels = [
+        label if label.name == manifest.other else replace(label, threshold=next(of_labels))
+        for label in manifest.labels
+    ]
+    parents = [replace(parent, threshold=of_parents[parent.name]) for parent in manifest.parents]
+    return pack_bundle(replace(manifest, labels=tuple(labels), parents=tuple(parents)), bundle.artifact)
 
 
 def _store_beside(session: Session, bundle: Bundle, *, now: datetime) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from catalog.database import reading
 from catalog.model_versions import current_model_version
-from catalog.teaching import TaughtPhoto, count_parent_words, name_of_other, taught_photos
+from catalog.teaching import TaughtPhoto, count_parent_words, name_of_other, shared_contents, taught_photos
 from training.taught_labels import COLUMNS
 from training.whole_files import write_whole
 from worker.errors import UsageError
@@ -82,9 +82,11 @@ def write_labels(engine: Engine, csv_path: Path, held_out_path: Path, *, importe
     with reading(engine) as session, closing(_Contents()) as contents:
         with write_whole(held_out_path) as held_out_file, write_whole(csv_path) as file:
             held_out, taught = _Tally(), _Tally()
+            for sku, content_hash in shared_contents(session):
+                if is_held_out(sku):  # whether anybody judged it yet or not: it will be measured on once somebody has
+                    contents.add(content_hash)
             with _writing_rows(held_out_file) as rows:
                 for photo in held_out_photos(session, imported=imported):
-                    contents.add(photo.content_hash)
                     _write_row(rows, photo, held_out)
             with _writing_rows(file) as rows:
                 for photo in taught_photos(session, imported=imported):
@@ -148,7 +150,7 @@ def _write_row(rows: Any, photo: TaughtPhoto, tally: _Tally) -> None:  # noqa: A
 
 
 class _Contents:
-    """The contents of the held-out photos: a temporary table on disk, so that memory stays flat."""
+    """The contents that held-out products share with others: a temporary table on disk, so that memory stays flat."""
 
     def __init__(self) -> None:
         self._table = sqlite3.connect("")  # a private file, gone when closed; its page cache is bounded

@@ -84,11 +84,30 @@ def test_writing_replaces_an_older_bundle_and_nothing_else(bundle: Bundle, tmp_p
     assert read_bundle(tmp_path / "b").manifest.name == "shop-8"
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
 
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "a.jpg").write_bytes(b"mine")
-    with pytest.raises(BundleError, match="is not a bundle; it is left as it is"):
-        write_bundle(bundle, tmp_path / "photos")
-    assert (tmp_path / "photos" / "a.jpg").read_bytes() == b"mine"
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.jpg", r"holds 'a.jpg', which is of no bundle; it is left as it is"),
+        ("manifest.json", r"is there and is not a bundle; it is left as it is"),
+    ],
+)
+def test_a_folder_of_something_else_is_left(bundle: Bundle, tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / name).write_bytes(b"mine")
+
+    with pytest.raises(BundleError, match=message):
+        write_bundle(bundle, tmp_path / "mine")
+    assert (tmp_path / "mine" / name).read_bytes() == b"mine"
+
+
+def test_what_lies_beside_a_bundle_is_not_taken_away_with_it(bundle: Bundle, tmp_path: Path) -> None:
+    write_bundle(bundle, tmp_path / "b")
+    (tmp_path / "b" / "notes.txt").write_text("mine")
+
+    with pytest.raises(BundleError, match=r"holds 'notes.txt', which is of no bundle"):
+        write_bundle(bundle, tmp_path / "b")
+    assert (tmp_path / "b" / "notes.txt").read_text() == "mine"
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(bundle: Bundle, tmp_path: Path) -> None:

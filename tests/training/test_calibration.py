@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from training.calibration import choose_threshold, fit_temperature, measure_calibration_error
+from training.calibration import (
+    MOST_THRESHOLD,
+    NEVER,
+    choose_threshold,
+    fit_temperature,
+    measure_calibration_error,
+    move_threshold,
+)
 from training.classifier import softmax
 
 
@@ -87,3 +94,39 @@ def test_equal_confidences_are_in_or_out_together() -> None:
     right = np.array([True] * 800 + [False] * 200)
 
     assert choose_for(np.ones(1000, bool), confidences, right, precision=0.95) == 0.95
+
+
+def test_a_few_right_answers_do_not_make_every_answer_certain() -> None:
+    logits = np.array([[2.0, 0.0], [0.0, 2.0]] * 6)
+    targets = np.array([0, 1] * 6)
+
+    assert fit_temperature(logits, targets) > 0.5
+    assert fit_temperature(logits[:0], targets[:0]) == pytest.approx(1, abs=1e-3)  # nothing is known yet
+    assert fit_temperature(np.tile(logits, (500, 1)), np.tile(targets, 500)) < 0.3  # six thousand are no chance
+
+
+def test_no_threshold_is_chosen_that_the_catalogs_probabilities_cannot_reach() -> None:
+    confidences, right = np.ones(300), np.ones(300, bool)
+
+    assert choose_threshold(confidences, right, right, precision=0.98, floor=0.5) == MOST_THRESHOLD < NEVER
+    assert choose_threshold(confidences, ~right, right, precision=0.98, floor=0.5) == NEVER
+
+
+def test_what_is_chosen_is_what_was_judged_to_the_last_decimal() -> None:
+    # Up to the fourth decimal these confidences are equal: half of the answers below the first hundred are wrong.
+    confidences = np.array([0.96798] * 100 + [0.96791] * 100)
+    right = np.array([True] * 100 + [True, False] * 50)
+
+    assert choose_threshold(confidences, right, np.ones(200, bool), precision=0.98, floor=0.5) == NEVER
+
+
+def test_a_threshold_moves_with_the_temperature_so_that_it_passes_the_same_answers() -> None:
+    logits = np.random.default_rng(3).normal(0, 3, (2000, 2))
+    before, after = softmax(logits / 1.5).max(axis=1), softmax(logits / 0.9).max(axis=1)
+
+    moved = move_threshold(0.8, old_temperature=1.5, new_temperature=0.9)
+
+    assert moved > 0.8
+    assert ((before >= 0.8) == (after >= moved)).mean() > 0.999
+    assert move_threshold(NEVER, old_temperature=1.5, new_temperature=0.9) == NEVER
+    assert move_threshold(0.9985, old_temperature=2.0, new_temperature=0.5) == MOST_THRESHOLD

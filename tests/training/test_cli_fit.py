@@ -201,6 +201,11 @@ def test_minutes_are_kept_and_nothing_is_a_start_too(place: Path) -> None:
         (["--from", "nowhere"], r"nowhere is not a bundle"),
         (["--minutes", "1", "--epochs", "3"], r"--minutes and --epochs exclude each other"),
         (["--min-photos", "1000"], r"at least two labels with 1000 photos are needed"),
+        (["--report", "."], r"\. is a folder; --report names the page to write"),
+        (["--report", "/dev/null/page.html"], r"the report /dev/null/page.html cannot be written: "),
+        (["--minutes", "inf"], r"Invalid value for '--minutes'"),
+        (["--precision", "nan"], r"Invalid value for '--precision': nan is no number"),
+        (["--seed", "4294967296"], r"Invalid value for '--seed'"),
     ],
 )
 def test_wrong_input_is_one_line_and_no_bundle(place: Path, options: list[str], message: str) -> None:

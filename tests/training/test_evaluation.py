@@ -11,11 +11,13 @@ from training.errors import TrainingError
 from training.evaluation import (
     Failure,
     LabelledImage,
+    choose_tags,
     describe_evaluation,
     evaluate_bundle,
     measure_answers,
     read_labels,
 )
+from training.photo_sets import Limits
 
 KEYS = {
     "images",
@@ -30,6 +32,7 @@ KEYS = {
     "unlabelled",
     "unlabelled_tagged_share",
     "calibration_error",
+    "unknown_labels",
 }
 
 MANIFEST = Manifest(
@@ -58,7 +61,7 @@ ROWS = [
     ((0.95, 0.02, 0.02, 0.01), NO_LABEL),  # tagged all the same
     ((0.50, 0.45, 0.03, 0.02), NO_LABEL),  # tagged by its parent
     ((0.10, 0.05, 0.05, 0.80), NO_LABEL),  # not tagged, as it should be
-    (FAILED, NO_LABEL),  # not tagged
+    (FAILED, NO_LABEL),  # says nothing of what is tagged
 ]
 
 
@@ -85,8 +88,9 @@ def test_a_hand_worked_example() -> None:
         "parent_threshold_share": 5 / 8,
         "parent_threshold_accuracy": 4 / 5,
         "unlabelled": 4,
-        "unlabelled_tagged_share": 2 / 4,
+        "unlabelled_tagged_share": 2 / 3,
         "calibration_error": pytest.approx(sum(gaps) / 7),
+        "unknown_labels": {},
     }
     assert set(found) == KEYS
     json.dumps(found, allow_nan=False)
@@ -95,7 +99,7 @@ def test_a_hand_worked_example() -> None:
 def test_shares_of_nothing_are_none() -> None:
     found = measure_answers(MANIFEST, np.array([FAILED]), np.array([NO_LABEL]), []).as_json()
 
-    assert (found["images"], found["unlabelled"], found["unlabelled_tagged_share"]) == (0, 1, 0.0)
+    assert (found["images"], found["unlabelled"], found["unlabelled_tagged_share"]) == (0, 1, None)
     assert found["accuracy"] is found["mean_over_labels"] is found["calibration_error"] is None
 
 
@@ -120,6 +124,8 @@ def test_rows_are_read_with_paths_from_the_csv_and_empty_labels_as_none(tmp_path
         (b"photo,label\n,Bag\n", "line 2: no image in column 'photo'"),
         (b"photo,label\n\xff.jpg,Bag\n", "is not UTF-8"),
         (b'photo,label\n"a.jpg,Bag\n', "is not a CSV file"),
+        (b"photo,label\na.jpg,Scarf, silk\n", "line 2: it has more cells than the header"),
+        (b"photo,label,label\na.jpg,Bag,Coat\n", "has two columns 'label'"),
     ],
 )
 def test_a_csv_that_does_not_hold_is_one_line(tmp_path: Path, content: bytes, message: str) -> None:
@@ -141,17 +147,48 @@ def test_a_short_row_has_no_label(tmp_path: Path) -> None:
     assert read_labels(tmp_path / "labels.csv", image_column="photo", label_column="label")[0].label is None
 
 
-def test_a_label_that_the_bundle_does_not_know_is_named() -> None:
-    with pytest.raises(TrainingError, match=r"label 'Hat' of a.jpg is not one that .* knows"):
-        evaluate_bundle(shipped_bundle(), [LabelledImage(Path("a.jpg"), "Hat")], max_pixels=10**7)
+def test_a_list_of_labels_that_the_bundle_does_not_know_is_a_mistake() -> None:
+    with pytest.raises(
+        TrainingError, match=r"label 'Hat' is not one that .* knows, nor any other; it knows Ankle boot"
+    ):
+        evaluate_bundle(shipped_bundle(), [LabelledImage(Path("a.jpg"), "Hat")], limits=Limits())
     with pytest.raises(TrainingError, match="no rows"):
-        evaluate_bundle(shipped_bundle(), [], max_pixels=10**7)
+        evaluate_bundle(shipped_bundle(), [], limits=Limits())
+
+
+def test_labels_among_others_that_the_bundle_does_not_know_are_left_out_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "good.jpg").write_bytes(encode(draw_item(), "JPEG"))
+    rows = [LabelledImage(tmp_path / "good.jpg", label) for label in ("Hat", "Bag", "Scarf", "Hat")]
+
+    found = evaluate_bundle(shipped_bundle(), rows, limits=Limits())
+
+    assert (found.images, found.unknown_labels) == (1, {"Hat": 2, "Scarf": 1})
+    assert "3 images are left out, of labels that it does not know: Hat (2), Scarf (1)" in describe_evaluation(found)
+
+
+def test_a_photo_over_the_limits_or_of_no_possible_name_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "good.jpg").write_bytes(encode(draw_item(), "JPEG"))
+    rows = [LabelledImage(tmp_path / name, "Bag") for name in ("good.jpg", "a\0b.jpg")]
+
+    found = evaluate_bundle(shipped_bundle(), rows, limits=Limits(max_bytes=1000))
+
+    assert [failure.code for failure in found.failures] == ["too_large", "not_found"]
+
+
+def test_a_threshold_of_one_is_never_reached() -> None:
+    never = replace(MANIFEST, labels=tuple(replace(label, threshold=1.0) for label in MANIFEST.labels))
+    never = replace(never, parents=(Parent("Tops", 1.0),))
+
+    tags = choose_tags(never, np.array([[1.0, 0.0, 0.0, 0.0]]))
+
+    assert not tags.by_label.any()
+    assert not tags.by_parent.any()
 
 
 def test_photos_that_are_nowhere_are_a_mistake_and_not_a_figure(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="none of the 2 images is there; the first is"):
         evaluate_bundle(
-            shipped_bundle(), [LabelledImage(tmp_path / f"{i}.jpg", "Bag") for i in range(2)], max_pixels=10**7
+            shipped_bundle(), [LabelledImage(tmp_path / f"{i}.jpg", "Bag") for i in range(2)], limits=Limits()
         )
 
 
@@ -162,7 +199,7 @@ def test_real_photos_are_evaluated_and_failures_counted_as_wrong(tmp_path: Path)
     rows += [LabelledImage(tmp_path / "good.jpg", label) for label in ("Bag", "Coat", None)] * 100
     done: list[int] = []
 
-    found = evaluate_bundle(shipped_bundle(), rows, max_pixels=10**7, progress=done.append)
+    found = evaluate_bundle(shipped_bundle(), rows, limits=Limits(), progress=done.append)
 
     assert done == [256, 302]
     assert len(rows) == 302
@@ -182,7 +219,7 @@ def test_a_row_labelled_with_the_bundles_other_counts_as_one_without_a_label(tmp
     shipped = shipped_bundle()
     bundle = pack_bundle(replace(shipped.manifest, other="Bag"), shipped.artifact)
 
-    found = evaluate_bundle(bundle, [LabelledImage(tmp_path / "good.jpg", "Bag")], max_pixels=10**7)
+    found = evaluate_bundle(bundle, [LabelledImage(tmp_path / "good.jpg", "Bag")], limits=Limits())
 
     assert (found.images, found.unlabelled) == (0, 1)
     assert "Bag" not in found.per_label

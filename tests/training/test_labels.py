@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from training.errors import TrainingError
-from training.labels import Columns, PhotoRow, choose_labels, read_photo_rows, read_table
+from training.labels import Columns, PhotoRow, TableRow, choose_labels, read_photo_rows, read_table
+from training.shops import LabelRules
 
 
 def make_rows(**counts: int) -> list[PhotoRow]:
@@ -42,7 +43,32 @@ def test_rows_are_read_and_bad_ones_listed_with_line_and_reason(tmp_path: Path) 
 def test_a_spreadsheets_semicolons_are_taken_from_the_header(tmp_path: Path) -> None:
     path = tmp_path / "photos.csv"
     path.write_text("\ufeffimage;label\r\n1.jpg;Bag, small\r\n")
-    assert read_table(path, ["image", "label"]) == [(2, {"image": "1.jpg", "label": "Bag, small"})]
+    assert read_table(path, ["image", "label"]) == [TableRow(2, {"image": "1.jpg", "label": "Bag, small"}, False)]
+
+
+def test_a_row_with_more_cells_than_the_header_is_a_bad_one_unless_they_are_empty(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("photo,kind\na.jpg,Bag,,\nb.jpg,Scarf, silk\n")
+
+    rows, bad = read_photo_rows(tmp_path / "labels.csv", Columns("photo", "kind"))
+
+    assert [row.image for row in rows] == ["a.jpg"]
+    assert [(row.line, row.reason[:34]) for row in bad] == [(3, "it has more cells than the header;")]
+
+
+def test_a_photo_that_stands_under_two_groups_belongs_to_both(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("photo,kind,sku\nx.jpg,Bag,A\nx.jpg,Bag,B\nx.jpg,Bag,B\nx.jpg,Bag,\n")
+
+    (row,), _ = read_photo_rows(tmp_path / "labels.csv", Columns("photo", "kind", group="sku"))
+
+    assert row.groups == ("A", "B")
+
+
+def test_what_is_called_other_means_none_of_them_where_rare_labels_are_merged() -> None:
+    for rare in ({"Sock": 2}, {}):
+        found = choose_labels(make_rows(Bag=9, Hat=8, other=9, **rare), min_photos=8, merge_rare=True, other=None)
+        assert found.other == "other"
+        assert found.notes == ["other is taken for 'none of them': it is learnt, and never tagged"]
+    assert choose_labels(make_rows(Bag=9, other=9), min_photos=8, merge_rare=False, other=None).other is None
 
 
 def test_a_column_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
@@ -109,3 +135,12 @@ def test_a_column_of_titles_is_no_column_of_labels() -> None:
 
     with pytest.raises(TrainingError, match="1,001 labels are too many"):
         choose_labels(rows, min_photos=3, merge_rare=False, other=None)
+
+
+def test_the_usual_label_for_none_of_them_is_taken_where_a_usable_photo_has_it() -> None:
+    rules = LabelRules(8, merge_rare=False, other=None, usual_other="none")
+
+    assert rules.choose(make_rows(Bag=9, Hat=8, none=1)).other == "none"
+    assert rules.choose(make_rows(Bag=9, Hat=8)).other is None
+    with pytest.raises(TrainingError, match=r"--other 'none' is no label of a usable row"):
+        LabelRules(8, merge_rare=False, other="none").choose(make_rows(Bag=9, Hat=8))

@@ -76,6 +76,14 @@ def test_bundles_of_two_recipes_have_no_card() -> None:
         write_card([make_bundle(1, 0.8), other], [])
 
 
+def test_a_bundle_that_was_calibrated_anew_has_no_card() -> None:
+    bundle = make_bundle(1, 0.8)
+    metrics = dict(bundle.manifest.metrics) | {"calibration": {"photos": 300}}
+
+    with pytest.raises(TrainingError, match="tiny was calibrated anew: its figures are of other thresholds"):
+        write_card([pack_bundle(replace(bundle.manifest, metrics=metrics), bundle.artifact)], [])
+
+
 def test_a_bundle_that_lacks_figures_is_named() -> None:
     with pytest.raises(TrainingError, match=r"the metrics of tiny have no recipe.seed"):
         write_card([make_tiny_bundle(SPEC)], [])

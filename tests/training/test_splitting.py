@@ -53,7 +53,7 @@ def test_the_seed_decides_the_split() -> None:
 
 
 def test_photos_that_share_a_group_or_a_content_belong_together() -> None:
-    groups = join_groups(["a", "b", None, None, "c", "b"], [b"1", b"2", b"2", b"3", b"4", b"4"])
+    groups = join_groups([("a", b"1"), ("b", b"2"), (b"2",), (b"3",), ("c", b"4"), ("b", b"4")])
 
     # The first alone; b's two, one of which is like the third, the other like c's; the fourth alone.
     assert groups[1] == groups[2] == groups[4] == groups[5]

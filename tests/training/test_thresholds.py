@@ -5,6 +5,7 @@ import pytest
 
 from tests.training.nets import describe, draw_noise, make_tiny_bundle
 from training.bundle import InputSpec, Label, Parent
+from training.calibration import move_threshold
 from training.classifier import Classifier, softmax
 from training.cli_options import DEFAULT_PRECISION
 from training.thresholds import (
@@ -66,7 +67,9 @@ def test_what_is_to_be_kept_is_kept() -> None:
 
     fitted = calibrate_manifest(MANIFEST, logits, targets, precision=0.9, keep=("b", "pair"))
 
-    assert (fitted.labels[1], fitted.parents[0]) == (MANIFEST.labels[1], MANIFEST.parents[0])
+    for kept, old in ((fitted.labels[1], MANIFEST.labels[1]), (fitted.parents[0], MANIFEST.parents[0])):
+        temperatures = {"old_temperature": MANIFEST.temperature, "new_temperature": fitted.temperature}
+        assert kept == replace(old, threshold=move_threshold(old.threshold, **temperatures))
     assert fitted.labels[0].threshold != 0.9
 
 

@@ -13,6 +13,7 @@ from tests.training.shop import KINDS, SPEC, draw_photo, write_shop, write_start
 from training.bundle import Bundle, Label, Parent, pack_bundle, read_bundle
 from training.cli import train
 from training.export import convert_to_int8
+from training.taught_labels import CATALOG
 from worker.teaching import is_held_out
 
 EPOCHS = 60  # of one step each; some seconds
@@ -30,7 +31,9 @@ def make_guesser(name: str, *more_labels: str) -> Bundle:
 
 
 def train_bundle(folder: Path, name: str) -> Bundle:
-    """A bundle that tells the kinds apart, and tags from 0.5: so few photos would give it thresholds of 1."""
+    """A bundle that tells the kinds apart, as if it had learnt from a catalog, and tags from 0.5: so few photos would
+    give it thresholds of 1.
+    """
     start = write_start(folder / "start")
     done = CliRunner().invoke(
         train,
@@ -43,7 +46,8 @@ def train_bundle(folder: Path, name: str) -> Bundle:
     bundle = read_bundle(folder / name)
     labels = tuple(replace(label, threshold=0.5) for label in bundle.manifest.labels)
     parents = tuple(replace(parent, threshold=0.5) for parent in bundle.manifest.parents)
-    return pack_bundle(replace(bundle.manifest, labels=labels, parents=parents), bundle.artifact)
+    metrics = dict(bundle.manifest.metrics) | {"learnt_from": CATALOG}
+    return pack_bundle(replace(bundle.manifest, labels=labels, parents=parents, metrics=metrics), bundle.artifact)
 
 
 def rename(bundle: Bundle, name: str, **labels: str) -> Bundle:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -16,10 +17,13 @@ from catalog.promotions import make_current
 from tests.catalog.shop import NOW, SURE_SHIRT, Shop, photo
 from tests.training.shop import KINDS
 from tests.worker.rivals import draw_product, held_out_skus, make_guesser, rename, train_bundle
-from training.bundle import Bundle
+from training.bundle import Bundle, pack_bundle
 from training.errors import TrainingError
 from training.paired_answers import Count
+from training.photo_sets import Limits
+from training.taught_labels import LIST
 from worker.challenging import Challenge, challenge, import_challenger, promote_challenger
+from worker.cli_challenge import describe
 from worker.errors import UsageError
 
 
@@ -56,7 +60,7 @@ def say(shop: Shop, labels: Mapping[str, str]) -> None:
 
 
 def measure(engine: Engine, bundle: Bundle, *, imported: bool = False) -> Challenge:
-    return challenge(engine, bundle, imported=imported, max_pixels=10**6, progress=lambda _done, _total: None)
+    return challenge(engine, bundle, imported=imported, limits=Limits(), progress=lambda _done, _total: None)
 
 
 def current_name(engine: Engine) -> str | None:
@@ -70,7 +74,7 @@ def test_a_trained_challenger_beats_one_that_guesses_and_is_promoted(
 ) -> None:
     fill(shop, tmp_path, make_guesser("guesser"), photos=2)
     steps: list[tuple[int, int]] = []
-    found = challenge(shop.engine, trained, imported=False, max_pixels=10**6, progress=lambda *step: steps.append(step))
+    found = challenge(shop.engine, trained, imported=False, limits=Limits(), progress=lambda *step: steps.append(step))
     assert (found.current, found.challenger, found.photos, found.unreadable) == ("guesser", "trained", 120, 0)
     assert found.objections == []
     count = found.count
@@ -92,6 +96,22 @@ def test_a_trained_challenger_beats_one_that_guesses_and_is_promoted(
     back = measure(shop.engine, make_guesser("guesser"))
     assert back.objections[0].startswith("it is right by -")
     assert any(" it has " in objection for objection in back.objections[1:])
+
+
+def test_a_net_that_learnt_from_a_list_may_know_what_it_is_measured_on(
+    shop: Shop, tmp_path: Path, trained: Bundle
+) -> None:
+    listed = pack_bundle(replace(trained.manifest, metrics={"learnt_from": LIST}), trained.artifact)
+    fill(shop, tmp_path, make_guesser("guesser"))
+
+    found = measure(shop.engine, listed)
+
+    told = "it did not learn --from-catalog, and may have learnt from these very products"
+    assert (found.objections, found.current_learnt_list) == ([told], False)
+    promote_bundle(shop.engine, listed)
+    back = measure(shop.engine, make_guesser("guesser"))
+    assert back.current_learnt_list
+    assert any(line.startswith("trained did not learn --from-catalog") for line in describe(back))
 
 
 def test_what_was_promoted_meanwhile_stays(shop: Shop, tmp_path: Path, trained: Bundle) -> None:

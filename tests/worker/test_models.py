@@ -8,9 +8,10 @@ from sqlalchemy import Engine, select
 from catalog.database import current_time, reading, writing
 from catalog.model_versions import current_model_version
 from catalog.models import Label, ModelVersion, Promotion
+from catalog.thresholds import set_thresholds
 from training.bundle import Bundle, pack_bundle, shipped_bundle
 from worker import models
-from worker.models import ensure_current_model, import_bundle
+from worker.models import ensure_current_model, import_bundle, load_as_set, load_bundle
 
 
 def bundle_of(name: str, **changes: object) -> Bundle:
@@ -83,3 +84,22 @@ def test_a_bundle_that_cannot_be_stored_beside_the_current_one_stops_nobody(
         current = current_model_version(session)
         assert current is not None
         assert current.name == older.manifest.name
+
+
+def test_a_model_is_loaded_with_the_thresholds_that_people_set(catalog_engine: Engine) -> None:
+    ensure(catalog_engine)
+    with writing(catalog_engine) as session:
+        version = current_model_version(session)
+        assert version is not None
+        now = current_time(session)
+        set_thresholds(session, version, {"Coat": 0.61, "Tops": 0.99}, by="anna", now=now)
+
+    with reading(catalog_engine) as session:
+        version = current_model_version(session)
+        assert version is not None
+        as_set, as_imported = load_as_set(session, version).manifest, load_bundle(session, version.id).manifest
+
+    changed = [new.name for old, new in zip(as_imported.labels, as_set.labels, strict=True) if old != new]
+    assert (changed, {label.name: label.threshold for label in as_set.labels}["Coat"]) == (["Coat"], 0.61)
+    assert {parent.name: parent.threshold for parent in as_set.parents}["Tops"] == 0.99
+    assert as_set.other == as_imported.other

@@ -71,6 +71,19 @@ def test_what_a_held_out_product_shows_is_not_learnt_from_another(shop: Shop, tm
     assert "left out: 1 photos that a held-out product has too" in lines
 
 
+def test_what_a_held_out_product_shows_that_nobody_judged_yet_is_not_learnt_either(shop: Shop, tmp_path: Path) -> None:
+    first, second, third = TAUGHT[:3]
+    keys = [f"{sku}.jpg" for sku in (first, second, third, HELD_OUT[0])]
+    shop.enqueue(*(photo(key) for key in keys))
+    shop.work(dict.fromkeys(keys, SURE_SHIRT), {keys[0]: "same", keys[3]: "same"})
+    correct(shop, **{first: "Shirt", second: "Coat", third: "Shirt"})
+
+    lines = write(shop, tmp_path)
+
+    assert [row["sku"] for row in read(tmp_path / "ours.labels.csv")] == [second, third]
+    assert "left out: 1 photos that a held-out product has too" in lines
+
+
 def test_names_that_no_csv_can_hold_and_words_on_parents_are_left_out_and_counted(shop: Shop, tmp_path: Path) -> None:
     first, second, third, fourth = TAUGHT[:4]
     latin = text_of_path(b"caf\xe9.jpg".decode("utf-8", errors="surrogateescape"))

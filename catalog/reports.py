@@ -52,7 +52,7 @@ def show_product(session: Session, sku: str) -> dict[str, Any]:
     images = _images(session, product.id, judge, tag.deciding_image_id if tag else None)
     return shown | {
         "registered_at": product.registered_at,
-        "photos_gone": bool(images) and all(image["gone_at"] is not None for image in images),
+        "photos_gone": all(image["gone_at"] is not None for image in images),
         "guesses": _guesses(session, tag),
         "model_tag": _model_tag(session, tag),
         "human_tag": _human_tag(session, tag),

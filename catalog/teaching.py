@@ -36,8 +36,8 @@ def taught_photos(session: Session, *, imported: bool) -> Iterator[TaughtPhoto]:
     Where a person said only a parent there is nothing to learn: see `count_parent_words`.
 
     Args:
-        imported: also products without a person's word whose imported category is a label's name, unless a person
-            rejected that label for the product.
+        imported: also products without a person's word whose imported category is a label's name, and no other's,
+            unless a person rejected that label for the product.
     """
     label_id, parent = _said(imported=imported), aliased(Label)
     query: Select[*tuple[Any, ...]] = (
@@ -108,7 +108,12 @@ def _said(*, imported: bool) -> SQLColumnExpression[int | None]:
         return Tag.human_label_id
     mine = and_(RejectedLabel.product_id == Tag.product_id, RejectedLabel.attribute == Tag.attribute)
     rejected = exists().where(mine, RejectedLabel.label_id == Tag.imported_label_id)
-    return func.coalesce(Tag.human_label_id, case((~rejected, Tag.imported_label_id)))
+    # Where a taxonomy calls several labels so, the one that is stored is any of them.
+    label, other = aliased(Label), aliased(Label)
+    shared = exists().where(
+        label.id == Tag.imported_label_id, other.shown == label.shown, other.id != label.id, ~_is_parent(other.id)
+    )
+    return func.coalesce(Tag.human_label_id, case((~rejected & ~shared, Tag.imported_label_id)))
 
 
 def _is_parent(label_id: SQLColumnExpression[int | None]) -> ColumnElement[bool]:

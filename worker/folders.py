@@ -10,6 +10,7 @@ from catalog.due import NOT_THERE
 from worker.errors import UsageError
 from worker.names import text_of_path
 
+LATEST_NS = 2**63 - 1  # April 2262; no column takes more, and a clock that is set wrong dates files later
 UNREADABLE = -3  # in place of a size; -2 is "not looked at yet"
 
 IMAGE_SUFFIXES = frozenset(
@@ -97,17 +98,20 @@ def walk_images(root: str, folder: str, skips: Skips, *, left_out: Collection[st
     Args:
         left_out: whole paths of folders that are not walked.
     """
-    path = os.path.join(root, folder) if folder else root
-    for entry in _entries_of(path, skips):
-        if _is_image(entry.name) and entry.is_file(follow_symlinks=False):  # all but a few: no further question
-            yield entry.path
-        elif (reason := _skip_reason(entry)) is not None:
-            skips.add(reason, text_of_path(entry.path))
-        elif entry.is_dir(follow_symlinks=False):
-            if entry.path not in left_out:
-                yield from walk_images(root, entry.path, skips, left_out=left_out)
+    walked = [_entries_of(os.path.join(root, folder) if folder else root, skips)]  # no recursion: any depth
+    while walked:
+        for entry in walked[-1]:
+            if _is_image(entry.name) and entry.is_file(follow_symlinks=False):  # all but a few: no further question
+                yield entry.path
+            elif (reason := _skip_reason(entry)) is not None:
+                skips.add(reason, text_of_path(entry.path))
+            elif not entry.is_dir(follow_symlinks=False):
+                yield entry.path
+            elif entry.path not in left_out:
+                walked.append(_entries_of(entry.path, skips))
+                break  # and here again, once that one is walked
         else:
-            yield entry.path
+            walked.pop()
 
 
 def _entries_of(path: str, skips: Skips) -> Iterator[os.DirEntry[str]]:
@@ -154,4 +158,4 @@ def size_and_time(path: str) -> tuple[int, int]:
         return NOT_THERE, 0
     except OSError:
         return UNREADABLE, 0
-    return status.st_size, status.st_mtime_ns
+    return status.st_size, min(status.st_mtime_ns, LATEST_NS)

@@ -13,6 +13,7 @@ from worker.folders import Skips
 from worker.names import is_inside
 
 REQUIRED = ("sku", "image")
+COLUMNS = (*REQUIRED, "title", "category")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +37,25 @@ def read_manifest(path: Path, skips: Skips) -> Iterator[ManifestRow]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             header = file.readline()
-            reader = csv.DictReader(chain([header], file), delimiter=choose_delimiter(header))
+            # Strict: a quote that is never closed would swallow all rows after it.
+            reader = csv.DictReader(chain([header], file), delimiter=choose_delimiter(header), strict=True)
             columns = [name.strip() for name in reader.fieldnames or ()]
             missing = [name for name in REQUIRED if name not in columns]
             if missing:
                 there = ", ".join(columns) or "none"
                 raise UsageError(f"manifest {path} has no column {' and no column '.join(missing)}; there are: {there}")
+            twice = [name for name in COLUMNS if columns.count(name) > 1]
+            if twice:
+                raise UsageError(f"manifest {path} has two columns {twice[0]}")
             reader.fieldnames = columns
             for row in reader:
                 parsed = _parse_row(row, reader.line_num, root, path, skips)
                 if parsed is not None:
                     yield parsed
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
+        line = reader.line_num + 1  # where the row begins that could not be read
+        raise UsageError(f"manifest {path}, line {line}, is no CSV: {error}; is a quote closed?") from error
+    except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(f"manifest {path} cannot be read: {reason}") from error
 

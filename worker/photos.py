@@ -42,7 +42,7 @@ def read_photo(root: str, key: str, *, max_bytes: int) -> bytes:
         status = os.fstat(descriptor)
         if status.st_size > max_bytes:
             raise ImageError("too_large", f"{status.st_size} bytes, at most {max_bytes} are read")
-        with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:  # buffered: a single read may give less than there is
             return file.read(status.st_size + 1)  # it may have grown since, to any size
     except OSError as error:
         raise _explain(error, folder) from error
@@ -67,7 +67,7 @@ def _open_inside(folder: str, path: str) -> int:
 
 
 def _check(path: str, folder: str, status: os.stat_result) -> None:
-    if not is_inside(path, folder):
+    if not is_inside(path, folder) and not is_inside(path, os.path.realpath(folder)):  # or the folder has become a link
         raise ImageError("outside_root", LEADS_OUT)
     if not stat.S_ISREG(status.st_mode):
         raise ImageError("not_a_file", "no regular file")

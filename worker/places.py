@@ -116,6 +116,8 @@ def resolve_places(session: Session, paths: Sequence[str], *, pattern: str | Non
 
 
 def _resolve(session: Session, path: str, pattern: str | None) -> Place:
+    if not path:
+        raise UsageError("a path is empty: is a variable of the shell not set? A dot is this folder")
     full = os.path.realpath(path)
     shown = text_of_path(path)
     suffix = os.path.splitext(full)[1].lower()
@@ -126,6 +128,8 @@ def _resolve(session: Session, path: str, pattern: str | None) -> Place:
     if not os.path.exists(full):
         raise UsageError(f"{shown}: no such folder or file")
     folder, name = os.path.split(full)
+    if suffix in IMAGE_SUFFIXES and name.startswith("."):
+        raise UsageError(f"{shown}: a hidden file, which every walk over its folder passes over")
     if suffix in IMAGE_SUFFIXES:
         return _within_source(session, folder, name, pattern)
     if suffix == ".csv":
@@ -138,16 +142,22 @@ def _resolve(session: Session, path: str, pattern: str | None) -> Place:
 def _within_source(session: Session, folder: str, name: str, pattern: str | None) -> Place:
     """The folder (or the image `name` in it) as part of the nearest known source, or as a source of its own.
 
-    A SKU rule is a source's: with `--sku` the folder itself is the source; without it a known rule goes on.
+    What a source's walks pass over, a hidden folder, is no part of it. A SKU rule is a source's: with `--sku` the
+    folder itself is the source; without it a known rule goes on.
     """
     ancestors = [folder, *(str(parent) for parent in Path(folder).parents)]
     known = {path_of_text(source.root): source for source in
              enclosing_roots(session, [text_of_path(path) for path in ancestors])}  # fmt: skip
-    root = next((path for path in ancestors if path in known), folder)
+    root = next((path for path in ancestors if path in known and not _is_hidden(folder, path)), folder)
     if pattern is not None:
         return Place(folder, "", name, pattern)
     rule = known[root].sku_pattern if root in known else None
     return Place(root, "", os.path.relpath(os.path.join(folder, name), root) if root != folder else name, rule)
+
+
+def _is_hidden(folder: str, root: str) -> bool:
+    """Whether a walk over `root` passes the folder over."""
+    return any(part.startswith(".") for part in Path(folder).relative_to(root).parts)
 
 
 def known_places(session: Session) -> list[Place]:

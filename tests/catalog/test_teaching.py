@@ -1,8 +1,11 @@
 """What people's words teach: which products, which photos, which label."""
 
+from sqlalchemy import select
+
 from catalog.database import reading, writing
-from catalog.models import ModelLabel
+from catalog.models import Label, ModelLabel
 from catalog.people import confirm_tag, correct_tag, reject_label, undo_word
+from catalog.taxonomy import set_categories
 from catalog.teaching import TaughtPhoto, count_parent_words, labels_people_use, name_of_other, taught_photos
 from tests.catalog.shop import NO_PRODUCT, NOW, SURE_BOOT, SURE_SHIRT, TRUNCATED, UNSURE, Shop, content_of, photo
 
@@ -56,6 +59,16 @@ def test_imported_categories_are_taught_where_asked_for_and_nobody_contradicts(s
         reject_label(session, "f", "Boot", by="anna", now=NOW)  # another label: the imported one stands
     assert taught(shop, imported=True) == {"a.jpg": "Coat", "b.jpg": "Shirt", "f.jpg": "Sandal"}
     assert taught(shop) == {"b.jpg": "Shirt"}
+
+
+def test_a_category_of_several_labels_names_none_of_them(shop: Shop) -> None:
+    with writing(shop.engine) as session:
+        ids = dict(session.execute(select(Label.name, Label.id)).all())
+        set_categories(session, {ids["Shirt"]: "Upper wear", ids["Coat"]: "Upper wear", ids["Sandal"]: "Summer shoes"})
+    shop.enqueue(photo("a.jpg", category="Upper wear"), photo("b.jpg", category="Summer shoes"))
+    shop.work({"a.jpg": SURE_SHIRT, "b.jpg": SURE_SHIRT})
+
+    assert taught(shop, imported=True) == {"b.jpg": "Sandal"}
 
 
 def test_photos_come_product_by_product(shop: Shop) -> None:

@@ -1,6 +1,8 @@
 """Walking a folder, and reading SKUs from names."""
 
+import contextlib
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -159,6 +161,38 @@ def test_odd_names_are_found_and_lead_back_to_their_files(tmp_path: Path, name: 
     size_bytes, modified_ns = size_and_time(str(tmp_path / path_of_text(key)))
     assert size_bytes == (tmp_path / name).stat().st_size
     assert modified_ns == (tmp_path / name).stat().st_mtime_ns
+
+
+def test_a_chain_of_folders_deeper_than_python_calls_is_walked(tmp_path: Path) -> None:
+    deep = tmp_path / "root"
+    deep.mkdir()
+    depth = sys.getrecursionlimit() + 100
+    with contextlib.chdir(deep):  # step by step: Python's own makedirs and rmtree call themselves
+        for _ in range(depth):
+            Path("d").mkdir()
+            os.chdir("d")
+        Path("a.png").touch()
+
+    skips = Skips()
+    found = list(walk_images(str(deep), "", skips))
+
+    with contextlib.chdir(deep):
+        for _ in range(depth):
+            os.chdir("d")
+        Path("a.png").unlink()
+        for _ in range(depth):
+            os.chdir("..")
+            Path("d").rmdir()
+    assert [path[-10:] for path in found] == ["/d/d/a.png"]
+    assert not skips.total
+
+
+def test_a_date_that_no_database_takes_is_the_latest_that_one_does(tmp_path: Path) -> None:
+    draw_picture(tmp_path / "a.png")
+    os.utime(tmp_path / "a.png", ns=(0, 10_413_792_000_123_456_789))
+
+    assert size_and_time(str(tmp_path / "a.png"))[1] in (2**63 - 1, (tmp_path / "a.png").stat().st_mtime_ns)
+    assert size_and_time(str(tmp_path / "a.png"))[1] < 2**63
 
 
 def test_what_cannot_be_looked_at_has_no_size(tmp_path: Path) -> None:

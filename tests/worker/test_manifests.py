@@ -52,9 +52,14 @@ def test_absolute_images_inside_the_folder_are_taken(tmp_path: Path) -> None:
     [
         ("sku,photo\nA,1.jpg\n", r"manifest .*shop\.csv has no column image; there are: sku, photo"),
         ("a,b\n", r"has no column sku and no column image; there are: a, b"),
+        (
+            'sku,image,title\nA,1.jpg,x\nB,2.jpg,"open\nC,3.jpg,y\n',
+            r"shop\.csv, line 3, is no CSV: .* is a quote closed",
+        ),
+        ("sku,image,sku\nA,1.jpg,B\n", r"manifest .*shop\.csv has two columns sku"),
         ("", r"has no column sku and no column image; there are: none"),
         (b"sku,image\nA\xff,1.jpg\n", r"manifest .*shop\.csv cannot be read: .*utf-8"),
-        ("sku,image\nA," + "x" * 200_000 + "\n", r"cannot be read: field larger"),
+        ("sku,image\nA," + "x" * 200_000 + "\n", r"line 2, is no CSV: field larger"),
     ],
 )
 def test_a_manifest_that_is_none_is_refused_in_one_line(tmp_path: Path, text: str | bytes, line: str) -> None:

@@ -1,11 +1,13 @@
 """Reading a photo's bytes: each reason why it cannot be."""
 
+import io
 import os
 import resource
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +51,31 @@ def test_links_inside_the_folder_are_followed(root: Path) -> None:
     (root / "sub").mkdir()
     (root / "sub" / "link.png").symlink_to("../a.png")
     assert read_photo(str(root), "sub/link.png", max_bytes=1_000_000) == (root / "a.png").read_bytes()
+
+
+def test_a_folder_that_was_moved_and_became_a_link_is_the_folder(root: Path) -> None:
+    content = (root / "a.png").read_bytes()
+    root.rename(root.parent / "moved")
+    root.symlink_to("moved")
+    draw_picture(root.parent / "outside.png")
+    (root / "link.png").symlink_to("../outside.png")
+
+    assert read_photo(str(root), "a.png", max_bytes=1_000_000) == content
+    assert code_of(root, "link.png") == "outside_root"
+
+
+def test_a_file_that_is_given_in_pieces_is_read_whole(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class InPieces(io.FileIO):
+        """What a file system in user space may do."""
+
+        def readinto(self, buffer: Any) -> int:  # noqa: ANN401
+            return super().readinto(memoryview(buffer)[:100]) or 0
+
+    content = os.urandom(5000)
+    (root / "b.png").write_bytes(content)
+    monkeypatch.setattr("worker.photos.os.fdopen", lambda fd, _mode, **more: io.BufferedReader(InPieces(fd, **more)))
+
+    assert read_photo(str(root), "b.png", max_bytes=1_000_000) == content
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "../outside.png", "../photos-old/a.png"])

@@ -73,6 +73,24 @@ def test_a_folder_inside_a_known_source_is_a_part_of_it(catalog_engine: Engine, 
     assert len(images(catalog_engine)) == 2
 
 
+def test_what_walks_pass_over_is_no_part_of_the_source_around_it(catalog_engine: Engine, tmp_path: Path) -> None:
+    draw_picture(tmp_path / "photos" / "a.png")
+    draw_picture(tmp_path / "photos" / ".drafts" / "sub" / "b.png", 1)
+    draw_picture(tmp_path / "photos" / ".c.png", 2)
+    enqueue_paths(catalog_engine, tmp_path / "photos")
+
+    (place,) = resolve(catalog_engine, tmp_path / "photos" / ".drafts" / "sub")
+
+    assert place == Place(str(tmp_path / "photos" / ".drafts" / "sub"), "", "", None)
+    with pytest.raises(UsageError, match=r"\.c\.png: a hidden file, which every walk over its folder passes over"):
+        resolve(catalog_engine, tmp_path / "photos" / ".c.png")
+
+
+def test_an_empty_path_is_not_this_folder(catalog_engine: Engine) -> None:
+    with reading(catalog_engine) as session, pytest.raises(UsageError, match="a path is empty"):
+        resolve_places(session, [""], pattern=None)
+
+
 def test_a_folder_named_like_an_image_is_a_folder_there_too(catalog_engine: Engine, tmp_path: Path) -> None:
     draw_picture(tmp_path / "photos" / "red.jpg" / "a.png")
     enqueue_paths(catalog_engine, tmp_path / "photos")

@@ -4,6 +4,7 @@ Thin over `catalog.queries`. Which database it is, the root of the command line 
 every command a `CatalogOpener`, and turns a `CatalogError` into one line and exit code 2.
 """
 
+import math
 from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any
@@ -20,6 +21,23 @@ def stored_text(_context: click.Context, _parameter: click.Parameter, value: str
     return None if value is None else store_text(value)
 
 
+RUN_ID = click.IntRange(0, 2**63 - 1)  # what the column takes
+
+
+class Confidence(click.FloatRange):
+    """A number from 0 to 1; "nan" is within any range."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 1)
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:  # noqa: ANN401
+        """The number."""
+        number = float(super().convert(value, parameter, context))
+        if math.isnan(number):
+            self.fail("nan is no number.", parameter, context)
+        return number
+
+
 def parse_moment(_context: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
     """ISO 8601, a date alone being its midnight; UTC where no zone is named."""
     if value is None:
@@ -33,8 +51,8 @@ def parse_moment(_context: click.Context, _parameter: click.Parameter, value: st
 
 @click.command()
 @click.option("--tag", callback=stored_text, help="A tag, or a parent, which finds its labels too.")
-@click.option("--from", "confidence_from", type=click.FloatRange(0, 1), help="The least confidence.")
-@click.option("--to", "confidence_to", type=click.FloatRange(0, 1), help="The greatest confidence.")
+@click.option("--from", "confidence_from", type=Confidence(), help="The least confidence.")
+@click.option("--to", "confidence_to", type=Confidence(), help="The greatest confidence.")
 @click.option("--source", type=click.Choice(["model", "human"]), help="Whose word the tag is.")
 @click.option("--model", callback=stored_text, help="The model version whose word the tag is.")
 @click.option("--sku", callback=stored_text, help="A SKU, or a pattern: * any characters, ? one.")
@@ -97,7 +115,7 @@ def review(context: click.Context, *, paging: Paging, html: str | None, form: Fo
 
 
 @click.command()
-@click.option("--run", type=int, help="Only images that this run worked on last.")
+@click.option("--run", type=RUN_ID, help="Only images that this run worked on last.")
 @click.option("--code", type=click.Choice(sorted(FAILURE_CODES)), metavar="CODE", help="Only failures with this code.")
 @click.option("--sku", callback=stored_text, help="A SKU, or a pattern: * any characters, ? one.")
 @paging_options
@@ -122,7 +140,10 @@ def failures(
         return
     with reading(context.obj.open_catalog()) as session:
         failed, left = run_queries.count_failures_left(session, run_id)
-    if failed > left:
+        is_trial = run_queries.is_trial(session, run_id)
+    if is_trial and failed:
+        print_message(f"{counted(failed, 'image')} failed in run {run_id}, a trial, which keeps no failures")
+    elif failed > left:
         print_message(
             f"{counted(failed, 'image')} failed in run {run_id}; {failed - left} of them: met again since, or gone"
         )
@@ -154,7 +175,7 @@ def stats(opener: CatalogOpener, *, form: Form) -> None:
 
 
 @click.command()
-@click.argument("run_id", metavar="[ID]", type=int, required=False)
+@click.argument("run_id", metavar="[ID]", type=RUN_ID, required=False)
 @click.option("--changes", is_flag=True, help="The products whose tag the run changed: from what, to what.")
 @paging_options
 @html_option

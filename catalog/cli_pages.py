@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from catalog.sheets import Sheet
 
 DEFAULT_ROWS = 50
+MOST_ROWS = 10**12  # a database counts to 2^63
 MB = 1_000_000
 
 
@@ -51,7 +53,9 @@ class Paging:
 def paging_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command `--limit`, `--all` and `--cursor`; it is called with `paging=…`."""
 
-    @click.option("--limit", type=click.IntRange(min=1), default=DEFAULT_ROWS, show_default=True, help="Rows at most.")
+    @click.option(
+        "--limit", type=click.IntRange(1, MOST_ROWS), default=DEFAULT_ROWS, show_default=True, help="Rows at most."
+    )
     @click.option("--all", "everything", is_flag=True, help="Every row, however many.")
     @click.option("--cursor", help="Go on where a page ended.")
     @functools.wraps(command)
@@ -169,8 +173,20 @@ def write_sheet(
 
 
 def next_command(context: click.Context, cursor: str) -> str:
-    """The command as it was typed, with the cursor of the next page."""
-    return f"{as_typed(context, leave_out={'cursor'})} --cursor {shlex.quote(cursor)}"
+    """The command as it was typed, with the cursor of the next page; a page in a file goes into another one."""
+    command = as_typed(context, leave_out={"cursor", "html"})
+    if was_typed(context, "html"):
+        command += f" --html {shlex.quote(next_file(context.params['html']))}"
+    return f"{command} --cursor {shlex.quote(cursor)}"
+
+
+def next_file(name: str) -> str:
+    """sheet-page-2.html after sheet.html, and so on: what people ticked in the one before is not written over."""
+    path = PurePath(name)
+    head, dash, number = path.stem.rpartition("-page-")
+    counts = dash and number.isascii() and number.isdigit()
+    stem = f"{head}-page-{int(number) + 1}" if counts else f"{path.stem}-page-2"
+    return str(path.with_name(stem + path.suffix))
 
 
 def as_typed(context: click.Context, *, leave_out: set[str]) -> str:

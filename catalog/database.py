@@ -78,6 +78,8 @@ def open_engine(url: str, *, pooled: bool = True, longest_idle_s: float = LONGES
         engine = create_engine(parsed, **options)
     except NoSuchModuleError as error:  # pragma: no cover  (the driver is a dependency)
         raise CatalogError(f"no driver for {parsed.drivername}") from error
+    except (TypeError, ValueError) as error:
+        raise CatalogError(f"HANGTAG_DATABASE_URL has an option that does not fit: {first_line(error)}") from error
     if parsed.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

@@ -77,11 +77,16 @@ def find(
     found: list[Position] = []
     if after is None or after.key is not None:
         found = _find_tagged(session, label_ids, [*conditions, *bounds], limit + 1, after)
-    if len(found) <= limit and tag is None and source is None and not bounds and review is not False:
+    if len(found) <= limit and tag is None and source is None and not bounds and _may_be_untagged(model, review):
         untagged_after = after if after is not None and after.key is None else None
         found += _find_untagged(session, conditions, limit + 1 - len(found), untagged_after)
     rows = _fetch_tags(session, [position.row_id for position in found[:limit]])
     return cut_page("find", rows, found, limit)
+
+
+def _may_be_untagged(model: str | None, review: bool | None) -> bool:
+    """Whether a product without a tag is asked for: what waits is; no tag is nobody's word."""
+    return review is True or (model is None and review is None)
 
 
 def no_product(sku: str) -> str:

@@ -187,6 +187,11 @@ def count_failures_left(session: Session, run_id: int) -> tuple[int, int]:
     return failed, sum(count_failures(session, run=run_id).values())
 
 
+def is_trial(session: Session, run_id: int) -> bool:
+    """Whether a model only predicted in it."""
+    return session.scalars(select(Run.trial).where(Run.id == run_id)).one()
+
+
 def failures(
     session: Session,
     *,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from catalog.cli import stored_text
 from catalog.output import Form, output_options, print_message, print_record, print_rows
 from worker.cli_challenge import challenge
 from worker.errors import FAILED
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
 
 COLUMNS_FOR_PEOPLE = ("name", "current", "previous", "labels", "predictions", "imported_at")  # what fits a terminal
 COLUMNS = ("name", "attribute", "current", "previous", "labels", "predictions", "imported_at", "sha256")
-BY = click.option("--by", help="Who does it; default: the login name.")
+BY = click.option("--by", callback=stored_text, help="Who does it; default: the login name.")
+
+
+def _stored_texts(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[str | None, ...]:
+    return tuple(stored_text(context, parameter, value) for value in values)
 
 
 @click.group()
@@ -45,7 +52,7 @@ def list_models(settings: Settings, *, form: Form) -> None:
 
 
 @models.command("show", short_help="Show a model version's manifest; without NAME the current.")
-@click.argument("name", required=False)
+@click.argument("name", callback=stored_text, required=False)
 @output_options
 @click.pass_obj
 def show_model(settings: Settings, *, name: str | None, form: Form) -> None:
@@ -79,7 +86,7 @@ def import_model(settings: Settings, bundle: Path) -> None:
 
 
 @models.command("promote", short_help="Make a model version the current one; tags follow.")
-@click.argument("name")
+@click.argument("name", callback=stored_text)
 @click.option(
     "--mapping",
     metavar="FILE",
@@ -149,7 +156,7 @@ def _promote(
 
 
 @models.command("thresholds", short_help="Show or set the thresholds of a model version.")
-@click.argument("name", required=False)
+@click.argument("name", callback=stored_text, required=False)
 @click.option("--set", "settings_of", metavar="LABEL=NUMBER", multiple=True, help="Set one; may be given again.")
 @click.option("--reset", is_flag=True, help="Go back to what the bundle came with, but for what --set names.")
 @BY
@@ -191,7 +198,7 @@ def _parse_threshold(text: str) -> tuple[str, float]:
 
 
 @models.command("compare", short_help="Say what promoting B would change in this catalog.")
-@click.argument("names", metavar="[A] B", nargs=-1, required=True)
+@click.argument("names", metavar="[A] B", nargs=-1, required=True, callback=_stored_texts)
 @output_options
 @click.pass_obj
 def compare_models(settings: Settings, *, names: tuple[str, ...], form: Form) -> None:

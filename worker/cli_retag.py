@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from catalog.cli import stored_text
+from catalog.cli import Confidence, stored_text
 from catalog.output import Form, counted, print_record
 from worker.cli_tag import JSON, CrewOnCall, finish, progress_bar, require_redis, say, say_found, summarise
 from worker.settings import Settings
@@ -20,13 +20,18 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Count what is due by why it is, and write nothing.")
 @click.option("--all", "again", is_flag=True, help="Classify again what the model has seen too.")
 @click.option("--tag", "label", callback=stored_text, help="Only products with this tag, or with one of this parent.")
-@click.option("--from", "at_least", type=click.FloatRange(0, 1), help="Only tags of at least this confidence.")
-@click.option("--to", "at_most", type=click.FloatRange(0, 1), help="Only tags of at most this confidence.")
+@click.option("--from", "at_least", type=Confidence(), help="Only tags of at least this confidence.")
+@click.option("--to", "at_most", type=Confidence(), help="Only tags of at most this confidence.")
 @click.option("--sku", callback=stored_text, help="Only a SKU, or a pattern: * any characters, ? one.")
 @click.option("--source", metavar="PATH", help="Only this folder or manifest, as it was enqueued.")
 @click.option("--budget", metavar="TIME", help="Begin no work later than this from now: 2h, 90m, 1h30m.")
 @click.option("--believe-gone", is_flag=True, help="Mark files as gone even where over a fifth of a source vanished.")
-@click.option("--model", metavar="NAME", help="Let this model version predict what was classified before; tags stay.")
+@click.option(
+    "--model",
+    metavar="NAME",
+    callback=stored_text,
+    help="Let this model version predict what was classified before; tags stay.",
+)
 @JSON
 @click.pass_obj
 def retag(

@@ -10,6 +10,7 @@ from threading import Event
 
 import click
 
+from catalog.cli import stored_text
 from catalog.output import Form, output_options, print_message, print_rows
 from worker.errors import FAILED, UsageError
 from worker.processes import loading
@@ -20,7 +21,7 @@ BROKERS = ("redis://", "rediss://", "redis+socket://")
 
 @click.command()
 @click.option("--processes", type=click.IntRange(min=1), help="Child processes; default: HANGTAG_PROCESSES.")
-@click.option("--name", help="Name in logs and heartbeats; default: process@host.")
+@click.option("--name", callback=stored_text, help="Name in logs and heartbeats; default: process@host.")
 # Said by `hangtag tag` to a worker of its own; nobody types it.
 @click.option("--wait", is_flag=True, hidden=True, help="Load, then read Redis's URL from stdin.")
 @click.pass_obj
@@ -61,12 +62,13 @@ def worker(settings: Settings, *, processes: int | None, name: str | None, wait:
 def beat(settings: Settings) -> None:
     """Tick once a minute, so that a worker begins the nightly run, or a training, when due. One or more may run."""
     from worker.app import run_beat
-    from worker.nightly import parse_schedule
+    from worker.nightly import parse_schedule, parse_zone
 
     if not settings.redis_url:
         raise UsageError("hangtag beat needs HANGTAG_REDIS_URL: it ticks through the queue that the workers hear")
     parse_schedule(settings.nightly)
     parse_schedule(settings.training, name="HANGTAG_TRAINING")
+    parse_zone(settings.time_zone)
     check_broker(settings, settings.redis_url)
     run_beat(settings, broker_url=settings.redis_url)
 

@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass, field
 
 from catalog.due import NOT_THERE
@@ -99,22 +99,26 @@ def walk_images(root: str, folder: str, skips: Skips, *, left_out: Collection[st
         left_out: whole paths of folders that are not walked.
     """
     walked = [_entries_of(os.path.join(root, folder) if folder else root, skips)]  # no recursion: any depth
-    while walked:
-        for entry in walked[-1]:
-            if _is_image(entry.name) and entry.is_file(follow_symlinks=False):  # all but a few: no further question
-                yield entry.path
-            elif (reason := _skip_reason(entry)) is not None:
-                skips.add(reason, text_of_path(entry.path))
-            elif not entry.is_dir(follow_symlinks=False):
-                yield entry.path
-            elif entry.path not in left_out:
-                walked.append(_entries_of(entry.path, skips))
-                break  # and here again, once that one is walked
-        else:
-            walked.pop()
+    try:
+        while walked:
+            for entry in walked[-1]:
+                if _is_image(entry.name) and entry.is_file(follow_symlinks=False):  # all but a few: no more is asked
+                    yield entry.path
+                elif (reason := _skip_reason(entry)) is not None:
+                    skips.add(reason, text_of_path(entry.path))
+                elif not entry.is_dir(follow_symlinks=False):
+                    yield entry.path
+                elif entry.path not in left_out:
+                    walked.append(_entries_of(entry.path, skips))
+                    break  # and here again, once that one is walked
+            else:
+                walked.pop()
+    finally:
+        for entries in walked:  # of whoever stops before the end
+            entries.close()
 
 
-def _entries_of(path: str, skips: Skips) -> Iterator[os.DirEntry[str]]:
+def _entries_of(path: str, skips: Skips) -> Generator[os.DirEntry[str], None, None]:
     """What stands in a folder; a share may go away while it is read."""
     try:
         with os.scandir(path) as entries:

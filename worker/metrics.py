@@ -122,8 +122,9 @@ def metrics_server(engine: Engine, host: str, port: int) -> Iterator[int]:
     registry.register(CatalogCollector(engine))
     try:
         server, thread = start_http_server(port, addr=host, registry=registry)
-    except OSError as error:
-        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    except (OSError, UnicodeError) as error:  # the latter: a host that no name can be
+        reason = error.strerror if isinstance(error, OSError) else "no host has such a name"
+        raise UsageError(f"cannot listen on {host}:{port}: {reason}") from error
     try:
         yield server.server_port
     finally:

@@ -6,6 +6,7 @@ or a repeated hour start one run, and a night missed while machines were down is
 
 import logging
 import os
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 
 SCHEDULE = "nightly"
 SHOWN_SOURCES = 5
+DAYS_OF_MONTH, DAYS_OF_WEEK = 31, 7
 CATCH_UP = timedelta(hours=24)  # a night missed longer ago is covered by the one after it
 
 
@@ -155,7 +157,7 @@ def start_due_night(engine: Engine, settings: Settings, *, clock: Clock = curren
 
 
 def parse_schedule(expression: str, *, name: str = "HANGTAG_NIGHTLY") -> crontab | None:
-    """The schedule of a cron expression (minute, hour, day of month, month, day of week); None: off.
+    """The schedule of a cron expression (minute, hour, day of month, month, day of week; 7 is Sunday too); None: off.
 
     Raises:
         UsageError: it is none; the line names the setting.
@@ -163,7 +165,9 @@ def parse_schedule(expression: str, *, name: str = "HANGTAG_NIGHTLY") -> crontab
     if expression == "off":
         return None
     try:
-        return crontab.from_string(expression)
+        fields = expression.split()
+        fields[4:] = [re.sub(r"(?<![/\d])7(?!\d)", "0", field) for field in fields[4:]]
+        return crontab.from_string(" ".join(fields))
     except (ParseException, ValueError) as error:
         raise UsageError(f"{name}={expression!r} is no cron expression: {error}") from error
 
@@ -177,13 +181,19 @@ def latest_slot(schedule: crontab | None, local: datetime) -> str | None:
         if (
             minute.minute in schedule.minute
             and minute.hour in schedule.hour
-            and minute.day in schedule.day_of_month
             and minute.month in schedule.month_of_year
-            and minute.isoweekday() % 7 in schedule.day_of_week
+            and _is_day(schedule, minute)
         ):
             return minute.isoformat(timespec="minutes")
         minute -= timedelta(minutes=1)
     return None
+
+
+def _is_day(schedule: crontab, minute: datetime) -> bool:
+    """As cron has it: where both kinds of day are named, either will do."""
+    of_month, of_week = minute.day in schedule.day_of_month, minute.isoweekday() % 7 in schedule.day_of_week
+    both_named = len(schedule.day_of_month) < DAYS_OF_MONTH and len(schedule.day_of_week) < DAYS_OF_WEEK
+    return (of_month or of_week) if both_named else (of_month and of_week)
 
 
 def parse_zone(name: str) -> ZoneInfo | None:

@@ -144,7 +144,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         import platformdirs  # noqa: PLC0415
 
         values["home"] = Path(platformdirs.user_data_dir("hangtag", appauthor=False))
-    values["home"] = values["home"].expanduser().absolute()
+    try:
+        values["home"] = values["home"].expanduser().absolute()
+    except RuntimeError as error:  # "~nobody/x", or a user without a home
+        raise UsageError(f"HANGTAG_HOME={values['home']}: {error}") from error
     return _checked(Settings(**values))
 
 
@@ -159,12 +162,14 @@ def _parse(name: str, text: str, kind: type) -> Any:  # noqa: ANN401  (of the ty
 
 def _checked(settings: Settings) -> Settings:
     """Refuse numbers that no worker could work with."""
-    for name, least in (
-        ("processes", 0), ("chunk_size", 1), ("max_pixels", 1), ("max_file_mb", 1), ("image_cpu_s", 1),
-        ("image_memory_mb", 50),
+    for name, least, most in (
+        ("processes", 0, 1000), ("chunk_size", 1, 100_000), ("max_pixels", 1, 10**12), ("max_file_mb", 1, 100_000),
+        ("image_cpu_s", 1, 100_000), ("image_memory_mb", 50, 1_000_000),
     ):  # fmt: skip
-        if getattr(settings, name) < least:
-            raise UsageError(f"{PREFIX}{name.upper()} must be at least {least}")
+        if not least <= getattr(settings, name) <= most:
+            raise UsageError(f"{PREFIX}{name.upper()} must be at least {least} and at most {most}")
+    if settings.is_local and "?" in str(settings.home):
+        raise UsageError(f"HANGTAG_HOME={settings.home}: a ? would end the name of the catalog's file in its URL")
     if not 1 <= settings.lease_s <= MAX_LEASE_S:  # "nan" is a number for Python, and is no duration
         raise UsageError(f"HANGTAG_LEASE_S must be at least 1 and at most {MAX_LEASE_S}")
     if not 0 < settings.training_minutes < math.inf:

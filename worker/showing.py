@@ -70,9 +70,9 @@ def _show_next(engine: Engine, rows: list[dict[str, Any]], review: int) -> None:
     sku = next((row["sku"] for row in rows if "sku" in row), None)
     click.echo()
     click.echo(f"The catalog is {describe(engine)}. Worth typing next:")
-    click.echo(f"  {command} find --tag {shlex.quote(tag)} --from 0.9")
+    click.echo(f"  {command} find --tag {visible(shlex.quote(tag))} --from 0.9")
     dashes = "-- " if sku is not None and sku.startswith("-") else ""  # or it were taken for options
-    click.echo(f"  {command} show {dashes}{shlex.quote(sku)}" if sku else f"  {command} stats")
+    click.echo(f"  {command} show {dashes}{visible(shlex.quote(sku))}" if sku else f"  {command} stats")
     click.echo(f"  {command} review" if review else f"  {command} runs")
 
 

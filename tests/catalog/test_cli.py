@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from catalog.cli_pages import next_file
 from catalog.database import reading, writing
 from catalog.errors import CatalogError
 from catalog.people import correct_tag
@@ -107,17 +108,16 @@ def test_a_contact_sheet_is_drawn_from_the_rows_and_the_next_one_is_named(exampl
             drawn.append((file, sheet))
             return 1_000_000 * sheet.products, 1
 
-    line, walked = "review --limit 3 --html sheet.html", []
+    line, walked, expected = "review --limit 3 --html sheet.html", [], "sheet.html"
     while line:
         result = run(example, line, opener=Drawer(example.engine))
         assert (result.exit_code, result.stdout) == (0, "")
         file, sheet = drawn.pop()
-        assert (file, sheet.question) == ("sheet.html", "hangtag review --limit 3")
+        assert (file, sheet.question) == (expected, "hangtag review --limit 3")
+        expected = next_file(expected)
         walked += [product.sku for group in sheet.groups for product in group.products]
         first, *rest = result.stderr.splitlines()
-        assert (
-            first == f"sheet.html: {'3 products' if rest else '1 product'}, 1 without a picture, {sheet.products}.0 MB"
-        )
+        assert first == f"{file}: {'3 products' if rest else '1 product'}, 1 without a picture, {sheet.products}.0 MB"
         if rest:
             assert rest[0] == "4 products wait in all; a page with --all would have about 4.0 MB"
         line = rest[1].partition("More: hangtag ")[2] if rest else ""
@@ -160,6 +160,10 @@ def test_failures_and_review_are_handed_out_in_pages_too(example: Shop) -> None:
         ("find --from 1.5", "--from"),
         ("find --from x", "--from"),
         ("find --limit 0", "--limit"),
+        ("find --from nan", "nan is no number"),
+        ("runs 99999999999999999999", "99999999999999999999 is not in the range"),
+        ("failures --run 99999999999999999999", "99999999999999999999 is not in the range"),
+        ("runs --limit 99999999999999999999", "99999999999999999999 is not in the range"),
         ("find --source robot", "--source"),
         ("find --since yesterday", "no ISO 8601 date"),
         ("find --json --csv", "exclude each other"),
@@ -204,6 +208,15 @@ def test_a_byte_that_is_no_utf_8_is_found_as_it_is_stored(shop: Shop) -> None:
     typed = b"caf\xe9".decode("utf-8", "surrogateescape")
     result = CliRunner().invoke(hangtag, ["show", typed, "--json"], obj=Opener(shop.engine))
     assert json.loads(result.stdout)["sku"] == "caf\uefe9"
+
+
+def test_the_next_page_in_a_file_has_a_file_of_its_own() -> None:
+    names = ["sheet.html", "a b/sheet.html", "sheet-page-2.html", "2026-01-09.html", "a-page-x.html", "sheet"]
+
+    assert [next_file(name) for name in names] == [
+        "sheet-page-2.html", "a b/sheet-page-2.html", "sheet-page-3.html", "2026-01-09-page-2.html",
+        "a-page-x-page-2.html", "sheet-page-2",
+    ]  # fmt: skip
 
 
 def test_reading_commands_write_nothing(example: Shop) -> None:

@@ -42,6 +42,12 @@ def test_what_is_no_url_of_ours_gets_one_line(url: str) -> None:
     assert "\n" not in str(error.value)
 
 
+def test_an_option_that_does_not_fit_gets_one_line(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match="HANGTAG_DATABASE_URL has an option that does not fit") as error:
+        open_engine(f"sqlite:///{tmp_path}/catalog.db?timeout=abc")
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     "url", ["postgresql://user:secret@127.0.0.1:1/catalog", "postgresql://user:secret@/catalog?host=/nowhere"]
 )

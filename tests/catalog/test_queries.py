@@ -81,6 +81,8 @@ def test_the_model_is_the_one_whose_word_is_shown(example: Shop) -> None:
     example.add_model("tiny-2")
     assert "fixed" not in skus(example, model="tiny-1")
     assert skus(example, model="tiny-1", tag="Tops") == ["top", "shirt", "coat"]
+    assert skus(example, model="tiny-1") == ["top", "shirt", "coat", "boot"]  # no tag is nobody's word
+    assert skus(example, model="tiny-1", review=True) == ["top", "watch", "unsure"]
     assert skus(example, model="tiny-2") == []
 
 

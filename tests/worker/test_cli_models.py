@@ -184,3 +184,12 @@ def test_promoting_a_third_model_deletes_what_the_first_one_said(command_line: C
         assert done.returncode == 0, done.stderr
     assert "4 predictions of older model versions, which no tag refers to, are deleted" in done.stderr
     assert [row["predictions"] for row in command_line.rows("models", "list")] == [0, 4, 4]
+
+
+def test_a_name_that_is_no_utf8_is_one_line(command_line: CommandLine) -> None:
+    assert command_line.run("db", "upgrade").returncode == 0
+    odd = b"\xff".decode("utf-8", "surrogateescape")
+    for words in (("models", "promote", odd), ("models", "compare", odd), ("retag", "--model", odd)):
+        done = command_line.run(*words)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert len(done.stderr.splitlines()) == 1, done.stderr

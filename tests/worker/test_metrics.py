@@ -65,6 +65,14 @@ def test_an_address_is_a_port_or_a_host_with_one() -> None:
             parse_address(text)
 
 
+def test_a_host_that_no_name_can_be_is_one_line(catalog_engine: Engine) -> None:
+    with (
+        pytest.raises(UsageError, match=r"cannot listen on foo\.\.bar:1: no host has such a name"),
+        metrics_server(catalog_engine, "foo..bar", 1),
+    ):
+        pass
+
+
 def test_the_command_serves_until_it_is_stopped(command_line: CommandLine) -> None:
     assert command_line.run("db", "upgrade").returncode == 0
     with command_line.running("doctor", "--metrics", "0") as doctor:

@@ -193,10 +193,9 @@ def check_report_path(path: Path) -> None:
     """Raise TrainingError where no file can be written, before a training that would have come to nothing."""
     if path.is_dir():
         raise TrainingError(f"{path} is a folder; --report names the page to write")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(f"the report {path} cannot be written: {error.strerror}") from None
+    there = next(folder for folder in path.absolute().parents if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise TrainingError(f"the report {path} cannot be written: {there} takes no files")
 
 
 def _read_list(

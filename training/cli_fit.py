@@ -181,7 +181,7 @@ def run_fit(order: FitOrder, limits: Limits, *, teacher: object = None) -> None:
         line.say(
             "no step made it better on the photos that choose: the net is the one it started from, with a new head"
         )
-    click.echo(describe_measures("held-out photos", metrics["test"]))
+    click.echo(describe_measures("photos that it did not learn from", metrics["validation"]))
     click.echo(f"{order.out}: {made.bundle.manifest.name}, SHA-256 {made.bundle.sha256}")
     click.echo(f"{report_path}: the figures, and the surest mistakes to look at")
     if order.from_catalog:
@@ -241,7 +241,7 @@ def _read_photos(order: FitOrder, table: Table, start: Start, limits: Limits, li
     split = shop.split
     line.say(
         f"{len(shop.photos):,} photos of {len(shop.labels.labels)} labels: {len(split.training):,} to learn from, "
-        f"{len(split.validation):,} to choose thresholds, {len(split.test):,} to measure"
+        f"{len(split.validation):,} to choose thresholds and to measure"
     )
     return shop
 
@@ -283,7 +283,8 @@ def _train(
         learnt_from=_describe_origin(order, start),
     )
     split = shop.split
-    parts = Parts(shop.select(split.training), shop.select(split.validation), shop.select(split.test))
+    validation = shop.select(split.validation)
+    parts = Parts(shop.select(split.training), validation, validation, groups=shop.groups[split.validation])
     return make_bundle(
         plan, parts, backbone=start.backbone, checkpoint=checkpoint, resume=order.resume, report=line.say_fit
     )

@@ -8,24 +8,33 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from training.bundle import Bundle, JsonValue
+import numpy as np
+from numpy.typing import NDArray
+
+from training.bundle import Bundle, JsonValue, Manifest
 from training.calibration import measure_calibration_error
-from training.classifier import Classifier
+from training.classifier import Classifier, Probabilities
 from training.data_sets import LabelledImages
 
 
 def measure_bundle(bundle: Bundle, data: LabelledImages) -> dict[str, JsonValue]:
     """Accuracy, calibration error and recall by label of the artifact itself on ready-made pixels."""
-    probabilities = Classifier(bundle).classify(data.images)
-    right = probabilities.argmax(axis=1) == data.targets
-    low, high = measure_interval(int(right.sum()), len(data))
+    return measure_probabilities(bundle.manifest, Classifier(bundle).classify(data.images), data.targets)
+
+
+def measure_probabilities(
+    manifest: Manifest, probabilities: Probabilities, targets: NDArray[np.int64]
+) -> dict[str, JsonValue]:
+    """The same of probabilities (n, labels) that are there."""
+    right = probabilities.argmax(axis=1) == targets
+    low, high = measure_interval(int(right.sum()), len(targets))
     recalls = {
-        label.name: round(float(right[data.targets == index].mean()), 4)
-        for index, label in enumerate(bundle.manifest.labels)
-        if (data.targets == index).any()
+        label.name: round(float(right[targets == index].mean()), 4)
+        for index, label in enumerate(manifest.labels)
+        if (targets == index).any()
     }
     return {
-        "images": len(data),
+        "images": len(targets),
         "accuracy": round(float(right.mean()), 4),
         "calibration_error": round(measure_calibration_error(probabilities.max(axis=1), right), 4),
         "recall": recalls,

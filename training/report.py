@@ -1,7 +1,8 @@
 """The HTML report of `train fit`: how right the new bundle is, where it errs, and which labels are probably wrong.
 
 Owns the figures of the page and its pictures; the page itself is `templates/report.html`, one file without anything
-from elsewhere. Its figures are of the test part; the sheet of mistakes shows photos of all parts.
+from elsewhere. Its figures are of the validation part, each photo answered by a fit without it; the sheet of mistakes
+shows photos of all parts.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 from training.bundle import Manifest
 from training.charts import draw_calibration, draw_coverage, draw_history
 from training.classifier import Classifier, Probabilities
+from training.cross_fitting import Unseen
 from training.errors import TrainingError
-from training.evaluation import Evaluation, Tags, choose_tags, measure_answers
+from training.evaluation import measure_tags
 from training.labels import PhotoRow
 from training.measures import measure_interval
 from training.page_templates import open_templates
@@ -38,7 +40,7 @@ class LabelLine:
 
     name: str
     parent: str | None
-    photos: tuple[int, int, int]
+    photos: tuple[int, int]
     recall: float | None
     low: float
     high: float
@@ -76,13 +78,14 @@ def render_report(made: Made, shop: ShopPhotos, *, csv_path: Path, max_pixels: i
     """The page; a photo is shown where it has at most `max_pixels`."""
     manifest = made.bundle.manifest
     probabilities = Classifier(made.bundle).classify(shop.photos.images)
-    test = shop.split.test
-    tags = choose_tags(manifest, probabilities[test])
-    evaluation = measure_answers(manifest, probabilities[test], shop.targets[test], [])
-    right = probabilities[test].argmax(axis=1) == shop.targets[test]
-    confidences = probabilities[test].max(axis=1)
+    unseen = made.unseen
+    assert unseen is not None, "a shop's photos are measured so"
+    truth = shop.targets[shop.split.validation][unseen.places]
+    evaluation = measure_tags(manifest, unseen.probabilities, unseen.tags, truth, [])
+    answers, confidences = unseen.probabilities.argmax(axis=1), unseen.probabilities.max(axis=1)
+    right = answers == truth
     low, high = measure_interval(int(right.sum()), len(right))
-    confusions = count_confusions(manifest, probabilities[test].argmax(axis=1), shop.targets[test])
+    confusions = count_confusions(manifest, answers, truth)
     environment = open_templates()
     environment.filters["percent"] = _percent
     return environment.get_template("report.html").render(
@@ -93,8 +96,8 @@ def render_report(made: Made, shop: ShopPhotos, *, csv_path: Path, max_pixels: i
         accuracy=float(right.mean()),
         low=low,
         high=high,
-        tests=len(test),
-        lines=list_labels(manifest, shop, probabilities[test], tags, evaluation),
+        tests=len(truth),
+        lines=list_labels(manifest, shop, unseen),
         calibration=draw_calibration(confidences, right),
         coverage=draw_coverage(confidences, right),
         history=draw_history(made.history),
@@ -107,12 +110,10 @@ def render_report(made: Made, shop: ShopPhotos, *, csv_path: Path, max_pixels: i
     )
 
 
-def list_labels(
-    manifest: Manifest, shop: ShopPhotos, probabilities: Probabilities, tags: Tags, evaluation: Evaluation
-) -> list[LabelLine]:
-    """A line for each label, of the test part's probabilities and tags."""
-    split, targets = shop.split, shop.targets
-    truth = targets[split.test]
+def list_labels(manifest: Manifest, shop: ShopPhotos, unseen: Unseen) -> list[LabelLine]:
+    """A line for each label, of what is said of the validation photos."""
+    learnt, tags = shop.targets[shop.split.training], unseen.tags
+    truth = shop.targets[shop.split.validation][unseen.places]
     lines = []
     for index, label in enumerate(manifest.labels):
         mine = truth == index
@@ -124,11 +125,7 @@ def list_labels(
             LabelLine(
                 name=label.name,
                 parent=label.parent,
-                photos=(
-                    int((targets[split.training] == index).sum()),
-                    int((targets[split.validation] == index).sum()),
-                    int(mine.sum()),
-                ),
+                photos=(int((learnt == index).sum()), int(mine.sum())),
                 recall=_share(found, int(mine.sum())),
                 low=low,
                 high=high,
@@ -177,8 +174,7 @@ def list_mistakes(
     wrong = np.flatnonzero(answers != shop.targets)
     surest = wrong[np.argsort(-confidences[wrong], kind="stable")][:SHOWN_MISTAKES]
     part_of = np.full(len(shop.targets), "learnt from", dtype=object)
-    part_of[shop.split.validation] = "chose thresholds"
-    part_of[shop.split.test] = "measured"
+    part_of[shop.split.validation] = "validation"
     return [
         Mistake(
             row=shop.photos.rows[place],

@@ -1,4 +1,4 @@
-"""A shop's photos made ready for a net: the rows of its CSV, its labels, the pixels, and the three parts.
+"""A shop's photos made ready for a net: the rows of its CSV, its labels, the pixels, and the two parts.
 
 Owns the order in which rows fall away, each with its reason, and what is left. Imports no TensorFlow.
 """
@@ -40,10 +40,11 @@ class LabelRules:
 
 @dataclass(frozen=True)
 class ShopPhotos:
-    """What a net is trained on: usable photos with their label numbers and parts; and what was left out."""
+    """What a net is trained on: usable photos with their label and group numbers and parts; and what was left out."""
 
     photos: PhotoSet
     targets: NDArray[np.int64]
+    groups: NDArray[np.int64]
     labels: LabelSet
     split: Split
     bad_rows: Sequence[BadRow]
@@ -88,14 +89,14 @@ def read_shop_photos(
     targets = np.array([numbers[place] for place in kept], dtype=np.int64)
     groups = join_groups(photos.keys)
     split = split_photos(targets, groups, seed=seed)
-    for name, part in (("training", split.training), ("validation", split.validation), ("test", split.test)):
-        if len(part) == 0:
+    for part, what in ((split.training, "learn from"), (split.validation, "hold out")):
+        if len(set(groups[part].tolist())) < 2:  # noqa: PLR2004 - each is measured by what the others chose
             kinds = "groups" if columns.group else "different photos"
             raise TrainingError(
-                f"{csv_path}: nothing is left for the {name} part; its {len(photos):,} usable photos are too few "
+                f"{csv_path}: too little is left to {what}; its {len(photos):,} usable photos are too few "
                 f"{kinds} ({int(groups.max()) + 1})"
             )
-    return ShopPhotos(photos, targets, labels, split, sorted(bad_rows + bad_photos, key=lambda row: row.line))
+    return ShopPhotos(photos, targets, groups, labels, split, sorted(bad_rows + bad_photos, key=lambda row: row.line))
 
 
 def _select_photos(photos: PhotoSet, places: NDArray[np.int64]) -> PhotoSet:

@@ -115,9 +115,9 @@ def test_a_shops_photos_become_a_bundle_that_is_right(place: Path) -> None:
         np.mean([manifest.labels[answer].name == kind for answer, (kind, _) in zip(answers, fresh, strict=True)]) > 0.9
     )
     metrics: Any = manifest.metrics
-    assert metrics["images"] == {"training": 96, "validation": 12, "test": 12}
+    assert metrics["images"] == {"training": 96, "validation": 24}
     assert metrics["recipe"]["architecture"] == ARCHITECTURE
-    assert metrics["test"]["images"] == 12
+    assert metrics["validation"]["images"] == 24
     assert (place / "straight" / BACKBONE_FILE).stat().st_size > 1000
     assert not (place / "straight.checkpoint.npz").exists()
 
@@ -129,7 +129,7 @@ def test_the_report_is_one_page_that_needs_nothing_else(place: Path) -> None:
     assert "link" not in page.tags
     assert all(source.startswith(("data:image/", "#")) for source in page.sources)
     assert {"svg", "table"} <= page.tags
-    for words in ("12 held-out photos right", "likely between", "Often it is the label that is wrong", "labels.csv"):
+    for words in ("24 validation photos right", "likely between", "Often it is the label that is wrong", "labels.csv"):
         assert words in page.text or "There are none." in page.text
     for kind in KINDS:
         assert kind in page.text
@@ -173,7 +173,7 @@ def test_bad_rows_and_rare_labels_are_named_and_the_rest_is_trained(place: Path)
     assert bundle.manifest.other == "other"
     said = json.loads(done.stdout)
     assert said["sha256"] == bundle.sha256
-    assert said["test"] == bundle.manifest.metrics["test"]
+    assert said["validation"]["images"] > 10
     page = Page(place / "bad.html")
     assert "script" not in page.tags
     assert f"Labels merged into “other”: {hostile} (4)" in page.text
@@ -196,7 +196,7 @@ def test_minutes_are_kept_and_nothing_is_a_start_too(place: Path) -> None:
         (["--label-column", "colour"], r"labels.csv has no column 'colour'; it has image, kind, group, sku"),
         (["--group-column", "sender"], r"labels.csv has no column 'sender'"),
         (["--label-column", "sku"], r"at least two labels with 8 photos are needed"),
-        (["--group-column", "kind"], r"nothing is left for the (validation|test) part; .* too few groups \(3\)"),
+        (["--group-column", "kind"], r"too little is left to hold out; .* too few groups \(3\)"),
         (["--other", "Hat"], r"--other 'Hat' is no label of a usable row; there are Bar, Frame, Stripes"),
         (["--from", "nowhere"], r"nowhere is not a bundle"),
         (["--minutes", "1", "--epochs", "3"], r"--minutes and --epochs exclude each other"),

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tests.training.nets import make_tiny_bundle
 from training.bundle import InputSpec, Manifest
-from training.cross_fitting import measure_unseen
+from training.cross_fitting import answer_unseen, measure_unseen
 from training.errors import TrainingError
 
 MANIFEST = make_tiny_bundle(InputSpec(12, 12, 3)).manifest
@@ -37,6 +37,21 @@ def test_each_photo_is_measured_once_by_a_fit_that_saw_none_of_its_group() -> No
     assert (left_out.sum(axis=0) == (GROUPS >= 0)).all()
     for fold in left_out:
         assert not set(GROUPS[fold].tolist()) & set(GROUPS[~fold].tolist())
+
+
+def test_two_groups_are_two_folds_whatever_their_numbers() -> None:
+    for first in range(20):
+        groups = np.array([first] * 4 + [first + 500] * 4)
+
+        unseen = answer_unseen(LOGITS[:8], TARGETS[:8], groups, lambda seen: MANIFEST)
+
+        assert unseen.places.tolist() == list(range(8))
+        assert (unseen.tags.top == LOGITS[:8].argmax(axis=1)).all()
+
+
+def test_one_group_alone_cannot_be_measured() -> None:
+    with pytest.raises(TrainingError, match="too few groups"):
+        answer_unseen(LOGITS[:8], TARGETS[:8], np.zeros(8, np.int64), lambda seen: MANIFEST)
 
 
 def test_the_temperature_of_a_folds_fit_decides_how_sure_its_photos_are() -> None:

@@ -6,7 +6,7 @@ RNG = np.random.default_rng(5)
 
 
 def parts_of(split: Split) -> list[set[int]]:
-    return [set(part.tolist()) for part in (split.training, split.validation, split.test)]
+    return [set(part.tolist()) for part in (split.training, split.validation)]
 
 
 def test_each_label_has_its_shares_in_each_part() -> None:
@@ -14,13 +14,11 @@ def test_each_label_has_its_shares_in_each_part() -> None:
 
     split = split_photos(targets, np.arange(len(targets)), seed=1)
 
-    training, validation, test = parts_of(split)
-    assert len(training) + len(validation) + len(test) == len(training | validation | test) == 660
+    training, held_out = parts_of(split)
+    assert len(training) + len(held_out) == len(training | held_out) == 660
     for label, count in enumerate([400, 200, 40, 20]):
-        shares = [
-            int((targets[part] == label).sum()) / count for part in (split.training, split.validation, split.test)
-        ]
-        assert np.abs(np.array(shares) - (0.8, 0.1, 0.1)).max() <= 0.5 / count + 1e-9
+        shares = [int((targets[part] == label).sum()) / count for part in (split.training, split.validation)]
+        assert np.abs(np.array(shares) - (0.8, 0.2)).max() <= 0.5 / count + 1e-9
 
 
 def test_a_group_is_never_on_two_sides() -> None:
@@ -29,12 +27,12 @@ def test_a_group_is_never_on_two_sides() -> None:
 
     split = split_photos(targets, groups, seed=1)
 
-    sides = [set(groups[part].tolist()) for part in (split.training, split.validation, split.test)]
+    sides = [set(groups[part].tolist()) for part in (split.training, split.validation)]
     assert sum(map(len, sides)) == len(set.union(*sides)) == 61
-    sizes = [len(part) for part in (split.training, split.validation, split.test)]
-    assert np.abs(np.array(sizes) / 1000 - (0.8, 0.1, 0.1)).max() < 0.03
+    sizes = [len(part) for part in (split.training, split.validation)]
+    assert np.abs(np.array(sizes) / 1000 - (0.8, 0.2)).max() < 0.03
     for label in range(5):
-        assert (targets[split.test] == label).sum() >= 0.08 * (targets == label).sum()
+        assert (targets[split.validation] == label).sum() >= 0.16 * (targets == label).sum()
 
 
 def test_a_label_of_one_group_is_learnt() -> None:
@@ -49,7 +47,7 @@ def test_the_seed_decides_the_split() -> None:
     targets = RNG.integers(0, 3, 200)
     first, again, other = (split_photos(targets, np.arange(200), seed=seed) for seed in (1, 1, 2))
 
-    assert first.test.tolist() == again.test.tolist() != other.test.tolist()
+    assert first.validation.tolist() == again.validation.tolist() != other.validation.tolist()
 
 
 def test_photos_that_share_a_group_or_a_content_belong_together() -> None:

@@ -34,18 +34,16 @@ class Unseen:
     tags: Tags
 
 
-def answer_unseen(
-    logits: NDArray[np.float64], targets: NDArray[np.int64], groups: NDArray[np.int64], fit: _Fit
-) -> Unseen:
+def answer_unseen(logits: NDArray[np.float64], groups: NDArray[np.int64], fit: _Fit) -> Unseen:
     """The rows whose group is 0 or more, each answered and tagged by `fit` of the rows of other folds.
 
-    Rows of group -1 (drawings, say) are fitted on in each fold and answered in none. Raises TrainingError where there
-    are fewer than two labels, or two folds.
+    Rows of group -1 (drawings, say) are fitted on in each fold and answered in none. Raises TrainingError where all
+    rows are of one group.
     """
     folds = np.where(groups < 0, -1, _assign_folds(groups))
     measured = [fold for fold in range(FOLDS) if (folds == fold).any() and (folds != fold).any()]
-    if not measured or len(set(targets.tolist())) < 2:  # noqa: PLR2004 - one label says nothing of the others
-        raise TrainingError("the photos are too few, or of too few groups, to measure anything")
+    if not measured:
+        raise TrainingError("the photos are all of one group: none can be measured without it")
     manifests = {fold: fit(folds != fold) for fold in measured}
     places = np.flatnonzero(np.isin(folds, measured))
     probabilities = np.empty((len(places), logits.shape[1]))
@@ -62,7 +60,7 @@ def measure_unseen(
     logits: NDArray[np.float64], targets: NDArray[np.int64], groups: NDArray[np.int64], fit: _Fit
 ) -> Evaluation:
     """The measures of these answers and tags. Raises TrainingError as `answer_unseen` does."""
-    unseen = answer_unseen(logits, targets, groups, fit)
+    unseen = answer_unseen(logits, groups, fit)
     return measure_tags(unseen.manifest, unseen.probabilities, unseen.tags, targets[unseen.places], [])
 
 

@@ -160,7 +160,6 @@ def _answer_unseen(plan: Plan, bundle: Bundle, data: LabelledImages, groups: NDA
     logits = compute_artifact_logits(bundle, data.images)
     return answer_unseen(
         logits,
-        data.targets,
         groups,
         lambda seen: calibrate_manifest(bundle.manifest, logits[seen], data.targets[seen], precision=plan.precision),
     )

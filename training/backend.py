@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
-from pathlib import Path
 
 from training.errors import TrainingError
 from training.native_messages import native_messages_silenced
@@ -39,24 +38,3 @@ def prepare_backend() -> None:
             tensorflow.zeros(1)  # the first operation announces what the CPU can do, whatever the log level
         # The same for what it says by way of Python: of every third net in a process that it is traced once more.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
-
-
-def use_bf16() -> None:
-    """Let TensorFlow convolve in bf16 where the CPU has units for it; weights, sums and the rest stay float32.
-
-    For long fits of many nets: a process with one thread went through 1,065 images/s of the study's large net in
-    place of 877. Elsewhere left alone: without such units the same step fell to 36 images/s.
-    """
-    if os.environ["KERAS_BACKEND"] == "tensorflow" and "avx512_bf16" in _read_cpu_flags():
-        import tensorflow  # noqa: PLC0415
-
-        tensorflow.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": True})
-
-
-def _read_cpu_flags() -> set[str]:
-    """What the first CPU can do, in Linux's words; nothing where no such list is to be had."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return set()
-    return next((set(line.split()) for line in lines if line.startswith("flags")), set())

@@ -19,7 +19,7 @@ from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 from typing import TYPE_CHECKING, ClassVar, TypeAlias, TypeVar
 
-from training.backend import prepare_backend, use_bf16
+from training.backend import prepare_backend
 from training.errors import TrainingError
 from training.pools import open_process_pool
 
@@ -93,7 +93,6 @@ def _prepare_process(news: Queue[_News], stopping: Event) -> None:
     _Channel.news, _Channel.stopping = news, stopping
     os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     prepare_backend()
-    use_bf16()
 
 
 def _run(fit: FitFunction[_Task], title: str, task: _Task) -> None:

@@ -50,7 +50,8 @@ TEACHER_RECIPE = Recipe(
 # The teachers know the training images by heart in the end (98.4 % right): their last 20 passes brought .1 points on
 # the validation images. Taught by all three, and begun where one of them ended, a net went in 14 passes at a peak rate
 # of 0.03 from a negative log-likelihood of .1385 there to .1330, with half of the images mixed to .1323. With these
-# numbers, not tuned either, 95.25 % are right where the teachers have 95.13 %.
+# numbers, not tuned either, 95.25 % are right where the teachers have 95.13 %. From nothing, in 60 such passes, a net
+# of the same widths with channels in mirrored pairs (`mirroring`), half of its kernels free, came to 95.13 % too.
 OUR_RECIPE = replace(
     TEACHER_RECIPE,
     epochs=40,

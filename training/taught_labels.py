@@ -5,6 +5,7 @@ Owns their names and columns. The catalog itself is known to the service alone, 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -80,10 +81,10 @@ def prepare_lists(
 
 @contextmanager
 def _kept_aside(path: Path) -> Iterator[None]:
-    """The file at `path` under another name during the block; after a TrainingError under its own again."""
+    """The file at `path` is copied during the block; after a TrainingError it is again what it was, or not there."""
     aside = path.with_name(f"{path.name}.before")
     if path.exists():
-        path.replace(aside)
+        shutil.copyfile(path, aside)
     try:
         yield
     except TrainingError:
@@ -91,7 +92,8 @@ def _kept_aside(path: Path) -> Iterator[None]:
         if aside.exists():
             aside.replace(path)
         raise
-    aside.unlink(missing_ok=True)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def name_of_other(teacher: object) -> str | None:

@@ -52,5 +52,21 @@ def test_a_training_that_fails_leaves_the_lists_of_the_bundle_that_is_there(tmp_
     assert files(tmp_path) == {"ours.labels.csv": "newer", "ours.held-out.csv": "newer"}
 
 
+def test_a_catalog_that_refuses_leaves_the_lists_that_are_there(tmp_path: Path) -> None:
+    class Silent(Catalog):
+        def write_labels(self, csv_path: Path, held_out_path: Path, *, imported: bool) -> Sequence[str]:
+            raise LookupError("people said too little")  # an error of the service's own, not of a training
+
+    (tmp_path / "ours.labels.csv").write_text("older")
+
+    with (
+        pytest.raises(LookupError),
+        prepare_lists(tmp_path / "ours", Silent(), imported=False, resume=False, say=lambda text: None),
+    ):
+        pass
+
+    assert files(tmp_path) == {"ours.labels.csv": "older"}
+
+
 def test_who_knows_no_catalog_knows_no_label_for_none_of_them() -> None:
     assert (name_of_other(Catalog()), name_of_other(None)) == ("none", None)

@@ -15,13 +15,12 @@ from catalog.cli_pages import CatalogOpener, Paging, html_option, paging_options
 from catalog.failure_codes import FAILURE_CODES
 from catalog.output import Form, counted, output_options, print_message, print_record, print_rows, store_text
 
+RUN_ID = click.IntRange(0, 2**63 - 1)  # what the column takes
+
 
 def stored_text(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
     """An argument as the catalog stores it."""
     return None if value is None else store_text(value)
-
-
-RUN_ID = click.IntRange(0, 2**63 - 1)  # what the column takes
 
 
 class Confidence(click.FloatRange):

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from worker.durations import parse_duration
@@ -114,7 +115,7 @@ class Settings:
 
 
 def make_folder(folder: Path) -> None:
-    """Create a folder of ours, readable by its owner only.
+    """Create a folder of ours, readable by its owner only, or see that an older one takes files.
 
     Raises:
         UsageError: the system refused.
@@ -123,6 +124,10 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise UsageError(f"cannot create HANGTAG_HOME {folder}: {error.strerror}") from error
+    try:
+        TemporaryFile(dir=folder).close()  # rights alone do not say it: of a full or read-only disk
+    except OSError as error:
+        raise UsageError(f"cannot write into HANGTAG_HOME {folder}: {error.strerror}") from error
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:

@@ -97,6 +97,12 @@ def test_a_home_that_cannot_be_made_is_said(tmp_path: Path) -> None:
         make_folder(tmp_path / "file" / "home")
 
 
+def test_a_home_that_takes_no_files_is_said() -> None:
+    with pytest.raises(UsageError, match=r"cannot write into HANGTAG_HOME /proc: \w") as caught:
+        make_folder(Path("/proc"))  # there root cannot either
+    assert "\n" not in str(caught.value)
+
+
 def test_a_catalog_that_is_not_there_yet_is_not_made_by_asking(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no catalog in .* yet: `hangtag tag FOLDER` makes one"):
         Settings(home=tmp_path / "home").open_catalog()

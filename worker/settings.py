@@ -66,11 +66,9 @@ class Settings:
 
     def open_database(self) -> "Engine":
         """An engine for the catalog whatever its schema; makes the folder of a local one."""
-        from catalog.database import open_engine  # noqa: PLC0415  (`hangtag --help` needs no SQLAlchemy)
-
         if self.is_local:
             make_folder(self.home)
-        return open_engine(self.catalog_url)
+        return self._open_engine()
 
     def open_catalog(self) -> "Engine":
         """An engine for a catalog that is there and has the newest schema.
@@ -83,9 +81,14 @@ class Settings:
 
         if self.is_local and not (self.home / "catalog.db").exists():
             raise UsageError(f"no catalog in {self.home} yet: `hangtag tag FOLDER` makes one")
-        engine = self.open_database()
+        engine = self._open_engine()  # who only reads needs no folder that takes files
         require_newest(engine)
         return engine
+
+    def _open_engine(self) -> "Engine":
+        from catalog.database import open_engine  # noqa: PLC0415  (`hangtag --help` needs no SQLAlchemy)
+
+        return open_engine(self.catalog_url)
 
     def draw_contact_sheet(self, file: str, sheet: "Sheet") -> tuple[int, int]:
         """Write a contact sheet as a page; its size in bytes, and how many products are without a picture on it.
@@ -125,7 +128,7 @@ def make_folder(folder: Path) -> None:
     except OSError as error:
         raise UsageError(f"cannot create HANGTAG_HOME {folder}: {error.strerror}") from error
     try:
-        TemporaryFile(dir=folder).close()  # rights alone do not say it: of a full or read-only disk
+        TemporaryFile(dir=folder).close()  # rights alone do not say it, least of all to root
     except OSError as error:
         raise UsageError(f"cannot write into HANGTAG_HOME {folder}: {error.strerror}") from error
 

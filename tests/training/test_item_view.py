@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from tests.training.photos import draw_item, encode, measure_difference
 from training.bundle import InputSpec
 from training.decoding import Pixels
-from training.item_view import view_item, view_negatives
+from training.item_view import blend_corners, view_item, view_negatives
 from training.preprocessing import prepare_photo
 
 SPEC = InputSpec(40, 40, 3)
@@ -91,6 +93,16 @@ def test_a_photo_of_nothing_gives_nothing_and_no_error() -> None:
     assert view(Image.new("RGB", (50, 67), (250, 250, 250))).max() == 0
     assert view(Image.new("RGB", (1, 1), (10, 20, 30))).shape == (40, 40, 3)
     assert view(Image.new("RGB", (3, 200), (10, 20, 30))).shape == (40, 40, 3)
+
+
+# From two rows on: in one, the upper and the lower corners are the same pixels, and nothing is blended.
+@given(st.integers(2, 300), st.integers(1, 300), st.integers(0, 2**32))
+def test_the_background_is_what_pillow_blends_between_the_corners(rows: int, columns: int, seed: int) -> None:
+    corners = np.random.default_rng(seed).integers(0, 256, (2, 2, 3), np.uint8)
+    size, middles = (columns, rows), (0.5, 0.5, 1.5, 1.5)  # from the middle of one corner's pixel to the other's
+    expected = Image.fromarray(corners).resize(size, Image.Resampling.BILINEAR, box=middles)
+
+    assert np.array_equal(blend_corners(corners, rows, columns), np.asarray(expected))
 
 
 @pytest.mark.parametrize("spec", [InputSpec(28, 28, 1), InputSpec(64, 48, 3), InputSpec(20, 40, 1)])

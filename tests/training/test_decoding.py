@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from tests.training.photos import draw_item, encode, measure_difference
+from training import decoding
 from training.decoding import FORMATS, CostlyPhotoError, ImageError, Pixels, _reduce_scale, decode_photo
 
 # Each format's own way to write the same picture with little or no loss.
@@ -232,6 +233,23 @@ def test_a_truncated_photo_fails_with_its_reason(name: str) -> None:
 
     assert error.code == "truncated"
     assert name in error.reason
+
+
+@pytest.mark.parametrize("name", ["JPEG", "MPO"])
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"subsampling": 0}, {"subsampling": 1}, {"quality": 30}]
+)
+@pytest.mark.parametrize("size", [(60, 80), (90, 97), (301, 403), (1500, 2000)])
+def test_ordinary_jpeg_never_needs_pillows_decoder_and_has_its_pixels(
+    size: tuple[int, int], options: dict[str, object], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encode(draw_item(*size), name, **options)
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "_decode_any", lambda *_: pytest.fail("Pillow decoded it"))
+        decoded = decode(data)
+
+    monkeypatch.setattr(decoding, "_decode_jpeg", lambda *_: None)
+    assert np.array_equal(decoded, decode(data))
 
 
 @pytest.mark.parametrize("progressive", [False, True])

@@ -95,22 +95,25 @@ def decode_photo(data: bytes, *, working_px: int, max_pixels: int, only_light: b
     Args:
         only_light: raise CostlyPhotoError, before anything is decoded, for what may cost over a second or 150 MB.
     """
-    photo = _open_photo(data, max_pixels)
-    name = str(photo.format)
-    if only_light and _is_costly(photo, data):
-        raise CostlyPhotoError
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns over odd metadata of photos that are fine
-            power, factor = _choose_factors(photo.size, working_px)
-            pixels = _decode_jpeg(photo, data, power)
-            if pixels is None:
-                pixels = np.asarray(_decode_any(photo, power, factor))
-            elif factor > 1:
-                pixels = np.asarray(Image.fromarray(pixels).reduce(factor))
-            turn = _find_turn(photo)
-    except _DAMAGE as error:
-        raise _explain_failure(error, data, name, opened=True) from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns over metadata of photos that are fine; and its limit is not ours
+        photo = _open_photo(data, max_pixels)
+        if only_light and _is_costly(photo, data):
+            raise CostlyPhotoError
+        try:
+            return _decode(photo, data, working_px)
+        except _DAMAGE as error:
+            raise _explain_failure(error, data, str(photo.format), opened=True) from None
+
+
+def _decode(photo: Image.Image, data: bytes, working_px: int) -> Pixels:
+    power, factor = _choose_factors(photo.size, working_px)
+    pixels = _decode_jpeg(photo, data, power)
+    if pixels is None:
+        pixels = np.asarray(_decode_any(photo, power, factor))
+    elif factor > 1:
+        pixels = np.asarray(Image.fromarray(pixels).reduce(factor))
+    turn = _find_turn(photo)
     return pixels if turn is None else np.asarray(Image.fromarray(pixels).transpose(turn))
 
 
@@ -145,9 +148,7 @@ def _open_photo(data: bytes, max_pixels: int) -> Image.Image:
     if not data:
         raise ImageError("empty", "the file is empty")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own limit of pixels only warns; ours stands below
-            photo = Image.open(BytesIO(data), formats=FORMATS)
+        photo = Image.open(BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise ImageError("too_many_pixels", str(error).split(",")[0]) from None
     except _DAMAGE as error:  # UnidentifiedImageError is an OSError

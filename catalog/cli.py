@@ -23,6 +23,13 @@ def stored_text(_context: click.Context, _parameter: click.Parameter, value: str
     return None if value is None else store_text(value)
 
 
+def person_name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Who says or does something, as the catalog stores it; None: who is logged in."""
+    if value is not None and not value.strip():
+        raise click.BadParameter("it is empty: say who you are.")
+    return stored_text(context, parameter, value)
+
+
 class Confidence(click.FloatRange):
     """A number from 0 to 1; "nan" is within any range."""
 

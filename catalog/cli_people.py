@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from catalog.cli import stored_text
+from catalog.cli import person_name, stored_text
 from catalog.cli_pages import CatalogOpener
 from catalog.errors import CatalogError
 from catalog.output import Form, print_message, print_record, print_rows
@@ -47,7 +47,7 @@ def login_name() -> str:
 def word_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command `--by` and `--json`; it is called with `by=…` and `form=…`."""
 
-    @click.option("--by", callback=stored_text, help="Whose word it is.  [default: the login name]")
+    @click.option("--by", callback=person_name, help="Whose word it is.  [default: the login name]")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON Lines, and nothing else on stdout.")
     @functools.wraps(command)
     def with_options(*args: Any, by: str | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401
@@ -111,7 +111,7 @@ def reject(opener: CatalogOpener, *, sku: str | None, label: str | None, path: s
 
 @click.command()
 @sku_argument
-@csv_option("column sku; of each product the last word")
+@csv_option("column sku; of each product the last word, but where that was taken back already")
 @word_options
 @click.pass_obj
 def undo(opener: CatalogOpener, *, sku: str | None, path: str | None, by: str, form: Form) -> None:
@@ -219,15 +219,13 @@ def _write_words(engine: "Engine", action: str, rows: "Sequence[Row]", *, by: st
     from catalog.label_names import load_label_names
     from catalog.people import UNDONE, Answer, Word, find_repeats, say_words, undo_words
 
-    words = [Word(row.sku, row.text or None) for row in rows]
+    outcome = {row: Answer(row.refusal) for row in rows if row.refusal is not None}
+    taken = [row for row in rows if row not in outcome]
+    words = [Word(row.sku, row.text or None) for row in taken]
     with reading(engine) as session:
         repeats = find_repeats(action, words, load_label_names(session))
-    outcome = {
-        row: Answer(row.refusal or repeat or None, repeat == "")
-        for row, repeat in zip(rows, repeats, strict=True)
-        if row.refusal is not None or repeat is not None
-    }
-    left = [(row, word) for row, word in zip(rows, words, strict=True) if row not in outcome]
+    outcome |= {row: Answer(said) for row, said in zip(taken, repeats, strict=True) if isinstance(said, str)}
+    left = [(taken[place], words[place]) for place, said in enumerate(repeats) if said == place]
     hidden = not sys.stderr.isatty()
     with click.progressbar(length=len(left), label="words", file=sys.stderr, hidden=hidden) as bar:
         for start in range(0, len(left), WORDS_AT_ONCE):
@@ -241,4 +239,9 @@ def _write_words(engine: "Engine", action: str, rows: "Sequence[Row]", *, by: st
                     answers = say_words(session, action, batch, by=by, now=now)
             outcome |= {row: answer for (row, _), answer in zip(some, answers, strict=True)}
             bar.update(len(some))
+    for row, said in zip(taken, repeats, strict=True):
+        if row not in outcome:
+            assert isinstance(said, int), "what contradicts has its answer"
+            refusal = outcome[taken[said]].refusal
+            outcome[row] = Answer(refusal, refusal is None)
     return [(row, outcome[row]) for row in rows]

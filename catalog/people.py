@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy import and_, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from catalog.errors import CatalogError
@@ -116,20 +116,24 @@ def say_words(session: Session, action: str, words: Sequence[Word], *, by: str, 
     return answers
 
 
-def find_repeats(action: str, words: Iterable[Word], names: LabelNames) -> list[str | None]:
-    """For each word None, "" where it repeats one above it, or why it contradicts one; by what its label stands for."""
-    first: dict[tuple[str, object], tuple[object, str | None]] = {}
-    found: list[str | None] = []
-    for word in words:
-        meaning = None if word.label is None else names.find(word.label) or word.label
-        key = (word.sku, meaning if action == REJECTED else None)
-        if key not in first:
-            first[key] = (meaning, word.label)
-            found.append(None)
-        elif first[key][0] == meaning:
-            found.append("")
-        else:
-            found.append(f"{word.sku} stands above with {first[key][1]!r}")
+def find_repeats(action: str, words: Sequence[Word], names: LabelNames) -> list[int | str]:
+    """For each word the place of the first one that says the same, which may be its own; or why it is refused.
+
+    Of words that contradict each other none is taken: nobody knows which one is meant. What no label has the name of
+    contradicts nothing.
+    """
+    first: dict[tuple[str, object], int] = {}
+    labels: dict[str, dict[object, str | None]] = defaultdict(dict)  # by SKU: what it means, and how it is written
+    found: list[int | str] = []
+    for place, word in enumerate(words):
+        meaning = None if word.label is None else names.find(word.label)
+        found.append(first.setdefault((word.sku, meaning or word.label), place))
+        if meaning and action != REJECTED:
+            labels[word.sku].setdefault(meaning, word.label)
+    for place, word in enumerate(words):
+        several = labels.get(word.sku, {})
+        if len(several) > 1 and word.label is not None and names.find(word.label):
+            found[place] = f"{word.sku} stands in the list with {' and with '.join(map(repr, several.values()))}"
     return found
 
 
@@ -167,11 +171,17 @@ def undo_word(session: Session, sku: str, *, by: str, now: datetime) -> str:
 
 
 def undo_words(session: Session, skus: Sequence[str], *, by: str, now: datetime) -> list[Answer]:
-    """Take back the last word on each of these products."""
+    """Take back the last word on each of these products, but where that was taken back already: then nothing is said,
+    so that a list that is read again, or went half the way before, takes back no older words.
+    """
     # All at once and in the order of ids, as workers do; one by one they would be locked in the order of the list.
-    lock_products(session, session.scalars(select(Product.id).where(is_one_of(Product.sku, skus))))
+    products = dict(session.execute(select(Product.sku, Product.id).where(is_one_of(Product.sku, skus))).all())
+    undone = _last_undone(session, lock_products(session, products.values()))
     answers = []
     for sku in skus:
+        if products.get(sku) in undone:
+            answers.append(Answer(stood=True))
+            continue
         try:
             undo_word(session, sku, by=by, now=now)
         except CatalogError as error:
@@ -179,6 +189,17 @@ def undo_words(session: Session, skus: Sequence[str], *, by: str, now: datetime)
         else:
             answers.append(Answer())
     return answers
+
+
+def _last_undone(session: Session, product_ids: Sequence[int]) -> set[int]:
+    """The products of which the last that anybody did was to take a word back."""
+    last = (
+        select(func.max(HumanAction.id))
+        .where(is_one_of(HumanAction.product_id, product_ids), HumanAction.attribute == ATTRIBUTE)
+        .group_by(HumanAction.product_id)
+    )
+    query = select(HumanAction.product_id).where(HumanAction.id.in_(last), HumanAction.action == UNDONE)
+    return set(session.scalars(query))
 
 
 def _say_word(session: Session, action: str, word: Word, *, by: str, now: datetime) -> None:

@@ -56,9 +56,21 @@ def decode_text(data: bytes, name: str) -> str:
     return data.decode(ENCODING, errors="surrogateescape")
 
 
-def choose_delimiter(header: str) -> str:
-    """What stands between the columns of a CSV, by its first line."""
-    return max(DELIMITERS, key=header.count)
+def read_titles(cells: Iterable[str]) -> list[str]:
+    """The columns of a CSV: upper and lower case make no difference, nor do blanks around a title."""
+    return [cell.strip().lower() for cell in cells]
+
+
+def choose_delimiter(header: str, needed: Sequence[str]) -> str:
+    """What stands between the columns of a CSV: by what its first line has most of the columns that are needed, then
+    what it has most of; a title may have commas in it.
+    """
+
+    def rank(delimiter: str) -> tuple[int, int]:
+        titles = read_titles(next(csv.reader([header], delimiter=delimiter), []))
+        return len(set(needed).intersection(titles)), header.count(delimiter)
+
+    return max(DELIMITERS, key=rank)
 
 
 def read_text(path: str) -> str:
@@ -93,11 +105,11 @@ def read_lines(text: str, name: str, *, needed: Sequence[str]) -> list[Line]:
         CatalogError: a quote is never closed, or a column that is needed is not there.
     """
     # Not splitlines(): it also ends a line at U+2028 and a vertical tab, which may stand in a title.
-    header = io.StringIO(text, newline="").readline()
-    delimiter = choose_delimiter(header)
+    header = next((line for line in io.StringIO(text, newline="") if line.strip()), "")
+    delimiter = choose_delimiter(header, needed)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        columns = [title.strip() for title in next(lines, [])]
+        columns = read_titles(next((values for values in lines if values), []))  # empty lines may stand above
         _require(columns, name, needed)
         found, last = [], lines.line_num
         for values in lines:

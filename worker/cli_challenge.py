@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from catalog.cli import stored_text
+from catalog.cli import person_name
 from catalog.output import text_for_people, to_json
 from worker.settings import Settings
 
@@ -20,7 +20,7 @@ MOST_CONTRADICTED = 0.5
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--promote", "promoting", is_flag=True, help="Import the bundle, and promote it if it is better.")
 @click.option("--imported", is_flag=True, help="Count imported categories that nobody judged as right too.")
-@click.option("--by", callback=stored_text, help="Who promotes it; default: the login name.")
+@click.option("--by", callback=person_name, help="Who promotes it; default: the login name.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, and nothing else on stdout.")
 @click.pass_obj
 def challenge(settings: Settings, bundle: Path, promoting: bool, imported: bool, by: str | None, as_json: bool) -> None:

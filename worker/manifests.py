@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from catalog.word_lists import choose_delimiter
+from catalog.word_lists import choose_delimiter, read_titles
 from worker.errors import UsageError
 from worker.folders import Skips
 from worker.names import is_inside
@@ -38,8 +38,8 @@ def read_manifest(path: Path, skips: Skips) -> Iterator[ManifestRow]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             header = file.readline()
             # Strict: a quote that is never closed would swallow all rows after it.
-            reader = csv.DictReader(chain([header], file), delimiter=choose_delimiter(header), strict=True)
-            columns = [name.strip() for name in reader.fieldnames or ()]
+            reader = csv.DictReader(chain([header], file), delimiter=choose_delimiter(header, COLUMNS), strict=True)
+            columns = read_titles(reader.fieldnames or ())
             missing = [name for name in REQUIRED if name not in columns]
             if missing:
                 there = ", ".join(columns) or "none"

@@ -86,21 +86,28 @@ def test_what_review_writes_is_filled_by_a_person_and_read_back(example: Shop, t
 
 def test_lines_that_are_refused_are_named_and_the_others_stand(example: Shop, tmp_path: Path) -> None:
     path = tmp_path / "words.csv"
-    path.write_text("sku,label\nboot,Sandal\nnope,Sandal\nparent,Sandale\n,Sandal\nboot,Coat\n")
+    lines = (
+        "sku,label", "boot,Sandale", "boot,Sandal", "nope,Sandal", "nope,Sandal", ",Sandal", ",Sandal", "boot,sandal",
+        "parent,Coat", "parent,Boot", "parent,Coat",
+    )  # fmt: skip
+    path.write_text("\n".join(lines))
 
     result = run(example, f"correct --csv {path} --by anna")
 
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [
-        "line 3 is refused: no product 'nope' in the catalog",
-        "line 4 is refused: no label 'Sandale' in the catalog",
-        "line 5 is refused: no SKU",
-        "line 6 is refused: boot stands above with 'Sandal'",
+        "line 2 is refused: no label 'Sandale' in the catalog",
+        "line 4 is refused: no product 'nope' in the catalog",
+        "line 5 is refused: no product 'nope' in the catalog",
+        "line 6 is refused: no SKU",
+        "line 7 is refused: no SKU",
+        *(f"line {n} is refused: parent stands in the list with 'Coat' and with 'Boot'" for n in (9, 10, 11)),
         "labels are: Boot, Coat, Sandal, Shirt, Shoes, Tops, other",
     ]
     assert example.shown("boot")["tag"] == "Sandal"
-    refusals = json.loads(run(example, f"correct --csv {path} --by anna --json").stdout)["refusals"]
-    assert [(each["line"], each["sku"]) for each in refusals] == [(3, "nope"), (4, "parent"), (5, ""), (6, "boot")]
+    said = json.loads(run(example, f"correct --csv {path} --by anna --json").stdout)
+    assert [said[name] for name in ("corrected", "stood_already", "refused")] == [0, 2, 8]
+    assert [(each["line"], each["sku"]) for each in said["refusals"]][:3] == [(2, "boot"), (4, "nope"), (5, "nope")]
 
 
 def test_a_csv_that_is_none_changes_nothing(example: Shop, tmp_path: Path) -> None:
@@ -115,6 +122,28 @@ def test_a_csv_that_is_none_changes_nothing(example: Shop, tmp_path: Path) -> No
     assert example.shown("boot")["tag"] == "Boot"
 
 
+def test_a_list_of_words_to_take_back_that_is_read_again_takes_back_no_older_ones(
+    example: Shop, tmp_path: Path
+) -> None:
+    path = tmp_path / "words.csv"
+    path.write_text("sku\nboot\nboot\ntops\n")
+    run(example, "correct boot Coat --by anna")
+    run(example, "correct boot Sandal --by bert")
+
+    for undone, stood in ((1, 1), (0, 2)):
+        said = json.loads(run(example, f"undo --csv {path} --by bert --json").stdout)
+        assert (said["undone"], said["stood_already"]) == (undone, stood)
+        assert [each["sku"] for each in said["refusals"]] == ["tops"], "nobody's word stands on it"
+        assert example.shown("boot")["tag"] == "Coat"
+    run(example, "undo boot --by bert")
+    assert example.tag_row("boot").human_action is None, "one at a time goes further back"
+
+
+def test_nobody_says_a_word_without_a_name(example: Shop) -> None:
+    assert "Invalid value for '--by': it is empty" in run(example, "correct boot Coat --by ' '").stderr
+    assert example.tag_row("boot").human_action is None
+
+
 def test_lists_confirm_reject_and_take_back_too_also_from_stdin(example: Shop, tmp_path: Path) -> None:
     path = tmp_path / "words.csv"
     path.write_text(run(example, "find --tag Boot --csv").stdout)
@@ -123,10 +152,6 @@ def test_lists_confirm_reject_and_take_back_too_also_from_stdin(example: Shop, t
     assert example.tag_row("boot").human_action == "confirmed"
     assert json.loads(run(example, f"undo --csv {path} --by anna --json").stdout)["undone"] == 1
     assert example.tag_row("boot").human_action is None
-    again = json.loads(run(example, f"undo --csv {path} --by anna --json").stdout)
-    assert [each["reason"] for each in again["refusals"]] == [
-        "nobody's word stands on boot: there is nothing to take back"
-    ]
     typed = CliRunner().invoke(
         hangtag, ["reject", "--csv", "-", "--by", "anna"], obj=Opener(example.engine), input="sku,label\nboot,Boot\n"
     )

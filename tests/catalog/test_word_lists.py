@@ -11,12 +11,17 @@ from catalog.word_lists import NO_UTF8, Row, decode_text, read_rows
         "\ufeffsku;reason;label\r\nA-1;unsure;Coat\r\nA-2;unsure;\r\n;;\r\n",
         "label\tsku\nCoat\tA-1\n\tA-2\n",
         'sku, label \n"A-1","Coat"\nA-2,"  "\n\n',
+        "SKU;a title, in parts, of it;Label\r\nA-1;x;Coat\r\nA-2;y;\r\n",
     ],
 )
 def test_a_spreadsheets_csv_is_read_whatever_its_delimiter(text: str) -> None:
     decoded = decode_text(text.encode(), "words.csv")
 
     assert read_rows(decoded, "words.csv", column="label") == [Row(2, "A-1", "Coat"), Row(3, "A-2")]
+
+
+def test_empty_lines_may_stand_above_the_columns() -> None:
+    assert read_rows("\n\r\nsku;label\nA-1;Coat\n", "words.csv", column="label") == [Row(4, "A-1", "Coat")]
 
 
 def test_a_sku_is_taken_as_it_is_written() -> None:

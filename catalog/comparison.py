@@ -5,23 +5,43 @@ products at a time, so that memory stays flat.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from catalog.decisions import ImagePrediction, LabelSet, decide
+from catalog.decisions import Decision, ImagePrediction, LabelSet, decide
 from catalog.derivation import Progress, product_pages
 from catalog.errors import CatalogError
 from catalog.model_versions import ATTRIBUTE, load_label_set
-from catalog.models import Label, ModelVersion, Prediction, Tag
+from catalog.models import Label, ModelVersion, Prediction, Product, Tag
 from catalog.tags import read_predictions, rejected_labels
 
 VERDICTS = ("right", "wrong", "parent_only", "nothing")
 
 Said = Mapping[int, Sequence[ImagePrediction]]
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """How a model's tags stand to people's: the parents of labels, the labels that say "none of these", and which
+    products are measured on, by SKU.
+    """
+
+    parents: Mapping[int, int | None]
+    others: Collection[int]
+    measures: Callable[[str], bool]
+
+    def judge(self, decision: Decision, person: int) -> str:
+        """One of VERDICTS."""
+        label_id = decision.label_id
+        if label_id is None:
+            return "right" if decision.review_reason == "other" and person in self.others else "nothing"
+        if person in {label_id, self.parents[label_id]}:
+            return "right"
+        return "parent_only" if label_id == self.parents[person] else "wrong"
 
 
 @dataclass
@@ -40,13 +60,18 @@ def compare_versions(
     version: ModelVersion,
     challenger: ModelVersion,
     *,
+    measures: Callable[[str], bool] = lambda _sku: True,
     progress: Progress = lambda _done, _total: None,
 ) -> dict[str, Any]:
     """What the catalog would show under `challenger` in place of `version`, in products.
 
     Compared are products of which the challenger has seen as many images as the other; the rest are `lacking`. A
     product that a person has spoken on shows that word under either, and is the same. On these both are measured as
-    if nobody had spoken: right is the person's label, or one under the parent that the person gave.
+    if nobody had spoken: right is the person's label, or one under the parent that the person gave, or the model's
+    "none of these" where the person said so.
+
+    Args:
+        measures: whether a product, by its SKU, is one of those that both are measured on.
 
     Raises:
         CatalogError: one of them has predicted nothing, or both are one.
@@ -61,10 +86,14 @@ def compare_versions(
             )
     ids = (version.id, challenger.id)
     labels = {id_: load_label_set(session, id_) for id_ in ids}
-    parents = dict(session.execute(select(Label.id, Label.parent_id)).all())
+    judge = _Judge(
+        dict(session.execute(select(Label.id, Label.parent_id)).all()),
+        {output.label_id for each in labels.values() for output in each.outputs if output.is_other},
+        measures,
+    )
     found = Comparison(verdicts={id_: Counter() for id_ in ids})
     for page in product_pages(session, progress):
-        _compare_page(session, page, ids, labels, parents, found)
+        _compare_page(session, page, labels, judge, found)
     names: dict[int | None, str] = {None: ""}
     names.update(session.execute(select(Label.id, Label.name)).all())
     return {
@@ -89,13 +118,9 @@ def compare_versions(
 
 
 def _compare_page(
-    session: Session,
-    page: Sequence[int],
-    ids: tuple[int, int],
-    labels: Mapping[int, LabelSet],
-    parents: Mapping[int, int | None],
-    found: Comparison,
+    session: Session, page: Sequence[int], labels: Mapping[int, LabelSet], judge: _Judge, found: Comparison
 ) -> None:
+    ids = tuple(labels)
     said: list[Said] = [read_predictions(session, page, id_) for id_ in ids]
     rejected = rejected_labels(session, page)
     told = _told_labels(session, page)
@@ -105,7 +130,7 @@ def _compare_page(
             found.lacking += 1
             continue
         found.products += 1
-        person = told.get(product_id)
+        sku, person = told.get(product_id, ("", None))
         if person is None:
             old, new = (
                 decide(of, labels[id_], rejected=rejected.get(product_id, ())).label_id
@@ -114,26 +139,17 @@ def _compare_page(
             if old != new:
                 found.changes[old, new] += 1
                 continue
-        else:
+        elif judge.measures(sku):
             for of, id_ in zip((first, second), ids, strict=True):
-                found.verdicts[id_][_judge(decide(of, labels[id_]).label_id, person, parents)] += 1
+                found.verdicts[id_][judge.judge(decide(of, labels[id_]), person)] += 1
         found.same += 1
 
 
-def _judge(label_id: int | None, person: int, parents: Mapping[int, int | None]) -> str:
-    """How a model's tag stands to a person's."""
-    if label_id is None:
-        return "nothing"
-    if person in {label_id, parents[label_id]}:
-        return "right"
-    return "parent_only" if label_id == parents[person] else "wrong"
-
-
-def _told_labels(session: Session, page: Sequence[int]) -> dict[int, int]:
-    """Product id -> the label that a person gave it."""
+def _told_labels(session: Session, page: Sequence[int]) -> dict[int, tuple[str, int | None]]:
+    """Product id -> its SKU, and the label that a person gave it."""
     rows = session.execute(
-        select(Tag.product_id, Tag.human_label_id).where(
-            Tag.product_id.in_(page), Tag.attribute == ATTRIBUTE, Tag.human_label_id.is_not(None)
-        )
+        select(Tag.product_id, Product.sku, Tag.human_label_id)
+        .join(Product, Product.id == Tag.product_id)
+        .where(Tag.product_id.in_(page), Tag.attribute == ATTRIBUTE, Tag.human_label_id.is_not(None))
     )
-    return {product_id: label_id for product_id, label_id in rows if label_id is not None}
+    return {product_id: (sku, label_id) for product_id, sku, label_id in rows}

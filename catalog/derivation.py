@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from catalog.model_versions import ATTRIBUTE
-from catalog.models import Image, Prediction, Product, Tag
+from catalog.models import Image, Label, Prediction, Product, Tag
 from catalog.statements import is_one_of
 from catalog.tags import recompute_tags
 
@@ -23,7 +23,9 @@ Progress = Callable[[int, int], None]  # products looked at so far, and all ther
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """What deriving came to, in products: how many were judged again, and how many show another label since."""
+    """What deriving came to, in products: how many were judged again, and how many show another tag since. Two labels
+    that share a category of the shop's are one tag.
+    """
 
     products: int = 0
     changed: int = 0
@@ -53,9 +55,11 @@ def product_pages(session: Session, progress: Progress) -> Iterator[Sequence[int
 
 def _derive(session: Session, pages: Iterator[Sequence[int]], model_version_id: int, now: datetime) -> Derived:
     products = changed = 0
+    tags: dict[int | None, str | None] = dict(session.execute(select(Label.id, Label.shown)).all())
     for ids in pages:
         if ids:
-            changed += recompute_tags(session, ids, model_version_id=model_version_id, run_id=None, now=now).changed
+            derived = recompute_tags(session, ids, model_version_id=model_version_id, run_id=None, now=now)
+            changed += sum(tags.get(old) != tags.get(new) for old, new in derived.changed)
             products += len(ids)
     return Derived(products, changed)
 

@@ -41,10 +41,12 @@ def lock_products(session: Session, product_ids: Iterable[int]) -> list[int]:
 
 
 class Derivation(NamedTuple):
-    """What came of deriving tags: product id -> the label shown now, of those that have a row; how many changed."""
+    """What came of deriving tags: product id -> the label shown now, of those that have a row; and the label before
+    and after of each that shows another one.
+    """
 
     shown: dict[int, int | None]
-    changed: int
+    changed: Sequence[tuple[int | None, int | None]]
 
 
 def recompute_tags(
@@ -291,18 +293,18 @@ def record_changes(
     changed_by: str | Mapping[int, str],
     run_id: int | None,
     now: datetime,
-) -> int:
-    """Append an event for each product that shows another label than `before`; how many did."""
+) -> list[tuple[int | None, int | None]]:
+    """Append an event for each product that shows another label than `before`; the two labels of each that does."""
+    changes = {id_: (before.get(id_), label_id) for id_, label_id in after.items() if before.get(id_) != label_id}
     rows = [
         {
             "product_id": product_id,
-            "old_label_id": before.get(product_id),
-            "new_label_id": label_id,
+            "old_label_id": old_label_id,
+            "new_label_id": new_label_id,
             "changed_by": changed_by if isinstance(changed_by, str) else changed_by[product_id],
         }
-        for product_id, label_id in after.items()
-        if before.get(product_id) != label_id
+        for product_id, (old_label_id, new_label_id) in changes.items()
     ]
     alike = {"attribute": ATTRIBUTE, "source": source, "run_id": run_id, "changed_at": now}
     upsert(session, TagEvent, rows, keys=(), update=(), alike=alike)
-    return len(rows)
+    return list(changes.values())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from catalog.cli import stored_text
+from catalog.cli import person_name, stored_text
 from catalog.output import Form, output_options, print_message, print_record, print_rows
 from worker.cli_challenge import challenge
 from worker.errors import FAILED
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 COLUMNS_FOR_PEOPLE = ("name", "current", "previous", "labels", "predictions", "imported_at")  # what fits a terminal
 COLUMNS = ("name", "attribute", "current", "previous", "labels", "predictions", "imported_at", "sha256")
-BY = click.option("--by", callback=stored_text, help="Who does it; default: the login name.")
+BY = click.option("--by", callback=person_name, help="Who does it; default: the login name.")
 
 
 def _stored_texts(
@@ -205,17 +205,35 @@ def compare_models(settings: Settings, *, names: tuple[str, ...], form: Form) ->
     """Say what promoting B would change in this catalog, and which is right more often; A is the current model."""
     from catalog.comparison import compare_versions
     from catalog.database import reading
+    from training.taught_labels import LIST
     from worker.cli_tag import progress_bar
+    from worker.teaching import is_held_out
 
     if len(names) > 2:  # noqa: PLR2004  (A and B)
         raise click.UsageError("give one model version, or two")
     with reading(settings.open_catalog()) as session:
-        first = _find(session, names[0] if names[1:] else None)
+        first, second = _find(session, names[0] if names[1:] else None), _find(session, names[-1])
+        learnt = {version.name: _origin(session, version) for version in (first, second)}
+        taught = any(learnt.values())
         with progress_bar("comparing", unit="products") as show:
             comparison = compare_versions(
-                session, first, _find(session, names[-1]), progress=lambda done, total: show(done, total, "")
-            )
+                session, first, second, measures=is_held_out if taught else lambda _sku: True,
+                progress=lambda done, total: show(done, total, ""),
+            )  # fmt: skip
     print_record(comparison, form=form)
+    if taught:
+        print_message("accuracy is of the fifth of people's products that is held out from learning")
+    for name, origin in learnt.items():
+        if origin == LIST:
+            print_message(f"{name} learnt from a list of its own: it may know these products too")
+
+
+def _origin(session: "Session", version: "ModelVersion") -> str | None:
+    """What a shop's own net learnt from: the catalog, but for a fifth of its products, or a list; None: neither."""
+    from worker.models import load_bundle
+
+    origin = load_bundle(session, version.id).manifest.metrics.get("learnt_from")
+    return None if origin is None else str(origin)
 
 
 @models.command("trainings", short_help="List the scheduled trainings, newest first.")

@@ -11,7 +11,7 @@ from catalog.errors import CatalogError
 from catalog.models import ModelVersion, Tag
 from catalog.people import confirm_tag, correct_tag, reject_label
 from catalog.thresholds import set_thresholds
-from tests.catalog.shop import SOME_TOP, SURE_BOOT, SURE_COAT, SURE_SHIRT, UNSURE, Shop, later, photo
+from tests.catalog.shop import NO_PRODUCT, SOME_TOP, SURE_BOOT, SURE_COAT, SURE_SHIRT, UNSURE, Shop, later, photo
 
 
 def try_model(shop: Shop, found: dict[str, object], name: str = "tiny-2") -> int:
@@ -73,6 +73,29 @@ def test_both_are_measured_on_what_people_said(shop: Shop) -> None:
     assert first == {"model": "tiny-1", "products": 5, "right": 2, "wrong": 1, "parent_only": 1, "nothing": 1}
     assert second == {"model": "tiny-2", "products": 5, "right": 5, "wrong": 0, "parent_only": 0, "nothing": 0}
     assert found["changes"] == [{"from": "Boot", "to": "Shirt", "products": 1}], "people's words stay"
+
+
+def test_nothing_of_that_kind_is_right_where_a_person_said_so(shop: Shop) -> None:
+    shop.tag({"a.jpg": NO_PRODUCT, "b.jpg": UNSURE, "c.jpg": NO_PRODUCT})
+    challenger = try_model(shop, dict.fromkeys(("a.jpg", "b.jpg", "c.jpg"), SURE_SHIRT))
+    with writing(shop.engine) as session:
+        for sku, label in (("a", "other"), ("b", "other"), ("c", "Coat")):
+            correct_tag(session, sku, label, by="anna", now=later(9))
+    first, second = compare(shop, challenger)["accuracy"]
+    assert (first["right"], first["nothing"]) == (1, 2), "it is unsure of b, and wrong to see nothing in c"
+    assert (second["right"], second["wrong"]) == (0, 3)
+
+
+def test_both_are_measured_on_the_products_that_are_asked_for(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": SURE_SHIRT})
+    challenger = try_model(shop, {"a.jpg": SURE_SHIRT, "b.jpg": SURE_COAT})
+    with writing(shop.engine) as session:
+        for sku in "ab":
+            correct_tag(session, sku, "Shirt", by="anna", now=later(9))
+        versions = [session.get_one(ModelVersion, id_) for id_ in (shop.model, challenger)]
+        found = compare_versions(session, *versions, measures=lambda sku: sku == "b")
+    assert [(each["products"], each["right"]) for each in found["accuracy"]] == [(1, 1), (1, 0)]
+    assert (found["products"], found["same"]) == (2, 2)
 
 
 def test_a_product_of_which_the_challenger_has_seen_less_is_lacking(shop: Shop) -> None:

@@ -302,3 +302,14 @@ def test_an_imported_category_has_the_label_that_a_model_brings_later(shop: Shop
     renew_imported(shop.engine, progress=lambda done, total: looked_at.append((done, total)))
     assert imported() == ("scarf", "Scarf")
     assert looked_at[-1] == (1, 1)
+
+
+def test_a_promotion_counts_what_shows_another_category_and_not_another_label(shop: Shop) -> None:
+    name_labels(shop, {"Shirt": "Upper wear", "Coat": "Upper wear", "Sandal": ""})
+    shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": SURE_SHIRT, "c.jpg": SURE_BOOT})
+    model = shop.add_model("tiny-2", current=False)
+    shop.enqueue(*map(photo, ("a.jpg", "b.jpg", "c.jpg")), model=model, trial=True)
+    shop.work({"a.jpg": SURE_COAT, "b.jpg": SURE_BOOT, "c.jpg": SURE_BOOT})
+
+    assert shop.promote(model).changed == 1
+    assert ask(shop, "SELECT count(*) FROM tag_changes WHERE changed_by = 'tiny-2'") == [(1,)]

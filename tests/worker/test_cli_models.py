@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.worker.command_line import CommandLine
 from tests.worker.pictures import draw_folder
 from training.bundle import pack_bundle, shipped_bundle, write_bundle
+from training.taught_labels import LIST
 
 
 def bundle_named(folder: Path, name: str) -> Path:
@@ -116,10 +117,8 @@ def test_a_challenger_is_tried_compared_promoted_under_a_mapping_and_given_thres
     assert command_line.tag(photos)["images"] == 6
     sneaker = next(label for label in shipped.labels if label.name == "Sneaker")
     labels = tuple(dataclasses.replace(e, name="Trainers") if e is sneaker else e for e in shipped.labels)
-    write_bundle(
-        pack_bundle(dataclasses.replace(shipped, name="ours", labels=labels), shipped_bundle().artifact),
-        tmp_path / "ours",
-    )
+    ours = dataclasses.replace(shipped, name="ours", labels=labels, metrics={"learnt_from": LIST})
+    write_bundle(pack_bundle(ours, shipped_bundle().artifact), tmp_path / "ours")
     assert command_line.run("models", "import", tmp_path / "ours").returncode == 0
     before = command_line.rows("find")
 
@@ -137,8 +136,11 @@ def test_a_challenger_is_tried_compared_promoted_under_a_mapping_and_given_thres
     assert (found["model"], found["challenger"]) == (shipped.name, "ours")
     assert (found["products"], found["same"], found["lacking"], found["changes"]) == (3, 3, 0, [])
     done = command_line.run("models", "compare", shipped.name, "ours")
-    assert done.returncode == 0, done.stderr
-    assert "agreement" in done.stdout
+    assert (done.returncode, "agreement" in done.stdout) == (0, True), done.stderr
+    assert done.stderr.splitlines() == [
+        "accuracy is of the fifth of people's products that is held out from learning",
+        "ours learnt from a list of its own: it may know these products too",
+    ]
     listed = {row["name"]: (row["current"], row["previous"], row["predictions"])
               for row in command_line.rows("models", "list")}  # fmt: skip
     assert listed == {shipped.name: (True, False, 6), "ours": (False, False, 6)}

@@ -53,7 +53,9 @@ def parse_url(url: str) -> URL:
     raise CatalogError(f"the catalog lives in PostgreSQL or SQLite, not in {backend!r}")
 
 
-def open_engine(url: str, *, pooled: bool = True, longest_idle_s: float = LONGEST_IDLE_S) -> Engine:
+def open_engine(
+    url: str, *, pooled: bool = True, longest_idle_s: float = LONGEST_IDLE_S, patience_s: float = BUSY_TIMEOUT_S
+) -> Engine:
     """An engine for `url`; nothing is connected yet.
 
     Args:
@@ -61,11 +63,12 @@ def open_engine(url: str, *, pooled: bool = True, longest_idle_s: float = LONGES
         pooled: keep connections. False in a process that forks: a child must never share one.
         longest_idle_s: PostgreSQL ends a transaction that asks nothing for so long: what stands still in the midst of
             one, as a process that was suspended, would hold its rows, and all who want them, for as long as that.
+        patience_s: how long SQLite's one write lock is waited for.
     """
     parsed = parse_url(url)
     options: dict[str, Any] = {"hide_parameters": True} | ({} if pooled else {"poolclass": NullPool})
     if parsed.get_backend_name() == "sqlite":
-        options["connect_args"] = {"timeout": BUSY_TIMEOUT_S}
+        options["connect_args"] = {"timeout": patience_s}
     else:
         idle_ms = round(1000 * longest_idle_s)
         given = parsed.query.get("options", "")

@@ -5,6 +5,7 @@ first on the path, where a shop's own `catalog/` would shadow ours.
 """
 
 import logging
+import os
 import time
 import warnings
 from collections.abc import Callable
@@ -144,7 +145,7 @@ def run_worker(settings: Settings, *, broker_url: str, name: str, processes: int
     app.hangtag_settings = settings
     app.steps["consumer"].add(DispatchStep)
     setup_logging.connect(_setup_logging(settings), weak=False)
-    worker_process_init.connect(_start_child, weak=False)
+    worker_process_init.connect(_die_with(os.getpid()), weak=False)
     worker_shutting_down.connect(_raise_flag(stop_flag), weak=False)
     worker = app.Worker(
         hostname=name,
@@ -175,8 +176,11 @@ def _raise_flag(flag: mmap) -> Any:  # noqa: ANN401
     return stop
 
 
-def _start_child(**_kwargs: object) -> None:
-    die_with_parent()
+def _die_with(parent: int) -> Any:  # noqa: ANN401
+    def start(**_kwargs: object) -> None:
+        die_with_parent(parent)
+
+    return start
 
 
 def _setup_logging(settings: Settings) -> Any:  # noqa: ANN401

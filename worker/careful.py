@@ -60,6 +60,7 @@ def prepare_in_child(
 
 def _fork_child(photos: Sequence[bytes], prepare: Prepare, cpu_s: int, memory_bytes: int) -> tuple[int, int]:
     """The child's number, and the end of the pipe from which its answers come."""
+    parent = os.getpid()
     read_end, write_end = os.pipe()
     try:
         with warnings.catch_warnings():
@@ -71,15 +72,17 @@ def _fork_child(photos: Sequence[bytes], prepare: Prepare, cpu_s: int, memory_by
         os.close(write_end)
         raise
     if pid == 0:
-        _run_child(photos, prepare, write_end, cpu_s, memory_bytes)
+        _run_child(parent, photos, prepare, write_end, cpu_s, memory_bytes)
     os.close(write_end)
     return pid, read_end
 
 
-def _run_child(photos: Sequence[bytes], prepare: Prepare, write_end: int, cpu_s: int, memory_bytes: int) -> None:
+def _run_child(
+    parent: int, photos: Sequence[bytes], prepare: Prepare, write_end: int, cpu_s: int, memory_bytes: int
+) -> None:
     """In the child: never returns, and runs no handler of the parent's."""
     try:
-        die_with_parent()
+        die_with_parent(parent)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         limit = _address_space_bytes() + memory_bytes
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -174,8 +177,8 @@ def _explain(status: int, cpu_s: int, memory_bytes: int) -> str:
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         if number == signal.SIGPROF:
-            return f"decoding took more than {cpu_s} CPU seconds"
+            return f"decoding took more than {cpu_s} CPU seconds (HANGTAG_IMAGE_CPU_S)"
         if number == signal.SIGKILL:
             return f"decoding took more than {WALL_FACTOR * cpu_s} seconds, or was killed"
         return f"the decoder died of {signal.Signals(number).name}"
-    return f"the decoder gave up, as it does where {memory_bytes >> 20} MB are not enough"
+    return f"the decoder gave up, as it does where {memory_bytes // 10**6} MB (HANGTAG_IMAGE_MEMORY_MB) are not enough"

@@ -75,12 +75,14 @@ def enqueue_paths(settings: Settings, paths: tuple[str, ...], sku: str | None, a
     counts = enqueued.counts
     if as_json:
         click.echo(json.dumps({"run": enqueued.run_id} | asdict(counts)))
-        return
-    click.echo(f"run {enqueued.run_id}: {counts.due} of {counted(counts.images, 'image')} wait for a worker")
-    with reading(engine) as session:
-        if counts.due and not living_workers(session, now=current_time(session)):
-            say("no worker lives now: `hangtag worker` or the next `hangtag tag` does them")
+    else:
+        click.echo(f"run {enqueued.run_id}: {counts.due} of {counted(counts.images, 'image')} wait for a worker")
+        with reading(engine) as session:
+            if counts.due and not living_workers(session, now=current_time(session)):
+                say("no worker lives now: `hangtag worker` or the next `hangtag tag` does them")
     engine.dispose()
+    if enqueued.skips.lost:
+        sys.exit(FAILED)
 
 
 def open_for_writing(settings: Settings) -> "Engine":
@@ -91,8 +93,10 @@ def open_for_writing(settings: Settings) -> "Engine":
     """
     from migrations.revisions import current_revision, require_newest
 
+    if not settings.is_local:
+        return settings.open_catalog()
     engine = settings.open_database()
-    if settings.is_local and current_revision(engine) is None:
+    if current_revision(engine) is None:
         from migrations.schema import upgrade_schema
 
         upgrade_schema(engine)
@@ -245,7 +249,7 @@ def finish(engine: "Engine", enqueued: "Enqueued", crew: CrewOnCall, *, as_json:
 
         show_tags(engine, enqueued, summary)
     engine.dispose()
-    if summary["failed"]:
+    if summary["failed"] or enqueued.skips.lost:
         sys.exit(FAILED)
 
 

@@ -4,6 +4,7 @@ Nothing is written before everything that can be refused was looked at, rows are
 sent, and memory does not grow with the number of files.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,6 +27,7 @@ from worker.places import Place, batched, images_of, read_ahead, resolve_places,
 from worker.vanishing import Walked, judge_vanished, mark_vanished
 
 BATCH = 2048  # rows in a transaction: well over the fixed cost of a commit, and SQLite's lock is free after .1 s
+MOST_VIEWS = 20  # photos of one product; shops have a dozen at most, but for those that turn on a plate
 FIRST_BATCH = (
     256  # a chunk: workers that have nothing to do begin with it, not after all of 2,000 photos are registered
 )
@@ -180,6 +182,7 @@ class Walk:
         self.notes = notes
         self.skips = Skips()
         self.walked: list[Walked] = []
+        self._views, self._sku = MOST_VIEWS, ""  # of the product that most photos of one batch were taken for
 
     @property
     def walked_whole(self) -> list[Walked]:
@@ -191,12 +194,21 @@ class Walk:
         """The sources that it goes over."""
         return [source_id for _, source_id in self.places]
 
+    def _note_views(self, place: Place, files: Sequence[ImageFile]) -> None:
+        """Note where so many photos have one SKU by their names that the names may say something else."""
+        if place.manifest or place.pattern is not None or self.question.is_retag:
+            return
+        ((sku, views),) = Counter(file.sku for file in files).most_common(1)
+        if views > self._views:
+            self._views, self._sku = views, sku
+
     def batches(self) -> Iterator[tuple[int, list[ImageFile]]]:
         """Source id and files of each batch. A source that a retag cannot read to its end is noted, and left there."""
         for place, source_id in self.places:
             before = len(self.skips.unread)
             try:
                 for files in batched(images_of(place, self.skips), BATCH, first=FIRST_BATCH):
+                    self._note_views(place, files)
                     yield source_id, files
             except UsageError as error:
                 if not self.question.is_retag:
@@ -205,6 +217,11 @@ class Walk:
                 continue
             if place.is_whole:
                 self.walked.append(Walked(place, source_id, tuple(self.skips.unread[before:])))
+        if self._sku:
+            self.notes.append(
+                f"{self._views} photos belong to one product, {self._sku!r}, by their names; if that is wrong:"
+                r" --sku '(?P<sku>[^/]+)\.[^./]+$' takes the whole name"
+            )
 
 
 def _register_source(session: Session, place: Place, now: datetime) -> int:

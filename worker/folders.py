@@ -13,8 +13,9 @@ from worker.names import text_of_path
 LATEST_NS = 2**63 - 1  # April 2262; no column takes more, and a clock that is set wrong dates files later
 UNREADABLE = -3  # in place of a size; -2 is "not looked at yet"
 
+# HEIC is not decoded; it is what phones write, and a shop must see that these photos have no tag.
 IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif"}
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif", ".heic", ".heif"}
 )
 # At most two digits: "SHIRT-2024" is a SKU, and so is a UUID whose last group happens to be all digits.
 VIEW_SUFFIX = re.compile(r"[-_](?:\d{1,2}|front|back)$", re.IGNORECASE)
@@ -22,9 +23,13 @@ VIEW_SUFFIX = re.compile(r"[-_](?:\d{1,2}|front|back)$", re.IGNORECASE)
 
 @dataclass
 class Skips:
-    """What was passed over: how many for each reason, and the first of each."""
+    """What was passed over: how many for each reason, and the first of each.
+
+    `lost` are those of them that were meant to be images, or to hold some.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
+    lost: int = 0
     first: dict[str, str] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)  # folders, whole paths: what is below them is not known
 
@@ -32,6 +37,11 @@ class Skips:
         """Count one more."""
         self.counts[reason] += 1
         self.first.setdefault(reason, where)
+
+    def lose(self, reason: str, where: str) -> None:
+        """Count one more that was meant to be an image."""
+        self.lost += 1
+        self.add(reason, where)
 
     @property
     def total(self) -> int:
@@ -124,7 +134,7 @@ def _entries_of(path: str, skips: Skips) -> Generator[os.DirEntry[str], None, No
         with os.scandir(path) as entries:
             yield from entries
     except OSError as error:
-        skips.add(f"folder cannot be read: {error.strerror}", text_of_path(path))
+        skips.lose(f"folder cannot be read: {error.strerror}", text_of_path(path))
         skips.unread.append(path)
 
 

@@ -65,14 +65,14 @@ def _parse_row(row: dict[str, str | None], line: int, root: str, path: Path, ski
     where = f"{path.name} line {line}"
     for name in REQUIRED:
         if not values.get(name):
-            skips.add(f"row without {name}", where)
+            skips.lose(f"row without {name}", where)
             return None
     if any("\0" in value for value in values.values()):  # PostgreSQL takes none, and no file name has one
-        skips.add("row with a NUL character", where)
+        skips.lose("row with a NUL character", where)
         return None
     full = os.path.normpath(os.path.join(root, values["image"]))
     if not is_inside(full, root):
-        skips.add("image outside the manifest's folder", where)
+        skips.lose("image outside the manifest's folder", where)
         return None
     return ManifestRow(
         line=line,

@@ -156,6 +156,9 @@ def start_due_night(engine: Engine, settings: Settings, *, clock: Clock = curren
     return enqueued.run_id
 
 
+CRON_FIELDS = 5
+
+
 def parse_schedule(expression: str, *, name: str = "HANGTAG_NIGHTLY") -> crontab | None:
     """The schedule of a cron expression (minute, hour, day of month, month, day of week; 7 is Sunday too); None: off.
 
@@ -164,12 +167,13 @@ def parse_schedule(expression: str, *, name: str = "HANGTAG_NIGHTLY") -> crontab
     """
     if expression == "off":
         return None
+    fields = expression.split()
     try:
-        fields = expression.split()
         fields[4:] = [re.sub(r"(?<![/\d])7(?!\d)", "0", field) for field in fields[4:]]
         return crontab.from_string(" ".join(fields))
     except (ParseException, ValueError) as error:
-        raise UsageError(f"{name}={expression!r} is no cron expression: {error}") from error
+        reason = error if len(fields) == CRON_FIELDS else "it has five fields: minute, hour, day, month, weekday"
+        raise UsageError(f"{name}={expression!r} is no cron expression: {reason}") from error
 
 
 def latest_slot(schedule: crontab | None, local: datetime) -> str | None:

@@ -190,7 +190,7 @@ def images_of(place: Place, skips: Skips, *, look: bool = True) -> Iterator[Imag
         if sku:
             yield ImageFile(key, sku, *(size_and_time(path) if look else NOT_LOOKED_AT))
         else:
-            skips.add("no SKU by the pattern in its name", key)
+            skips.lose("no SKU by the pattern in its name", key)
 
 
 def _images_of_manifest(place: Place, skips: Skips, *, look: bool) -> Iterator[ImageFile]:
@@ -199,14 +199,17 @@ def _images_of_manifest(place: Place, skips: Skips, *, look: bool) -> Iterator[I
         for row in read_manifest(Path(place.root, place.manifest), skips):
             key = text_of_path(row.key)
             if max(len(key.encode()), len(row.sku.encode())) > MOST_KEY_BYTES:
-                skips.add(f"sku or image of more than {MOST_KEY_BYTES} bytes", f"{place.manifest} line {row.line}")
+                skips.lose(f"sku or image of more than {MOST_KEY_BYTES} bytes", f"{place.manifest} line {row.line}")
                 continue
             other = seen.first_of(key, row.sku)
             if other is None:
                 size_and_time_ns = size_and_time(os.path.join(place.root, row.key)) if look else NOT_LOOKED_AT
                 yield ImageFile(key, row.sku, *size_and_time_ns, row.title, row.category)
             elif other != row.sku:
-                raise UsageError(f"{place.manifest}: image {key} stands under two SKUs, {other} and {row.sku}")
+                raise UsageError(
+                    f"{place.manifest} line {row.line}: image {key} stands under two SKUs, {other} and {row.sku};"
+                    f" a photo shows one product"
+                )
             else:
                 skips.add("listed twice", f"{place.manifest} line {row.line}")
 
@@ -217,7 +220,7 @@ def _keys_of(place: Place, skips: Skips) -> Iterator[tuple[str, str]]:
     for path in (only,) if place.is_file else walk_images(place.root, place.part, skips, left_out=place.left_out):
         key = key_of(path, place.root)
         if len(key) > MOST_KEY_CHARACTERS and len(key.encode()) > MOST_KEY_BYTES:
-            skips.add(f"path of more than {MOST_KEY_BYTES} bytes", key)
+            skips.lose(f"path of more than {MOST_KEY_BYTES} bytes", key)
         else:
             yield path, key
 

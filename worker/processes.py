@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import IO
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -26,13 +27,15 @@ def loading() -> Iterator[None]:
         gc.enable()
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent ends, kill -9 included.
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent, a process id, ends, kill -9 included; end now if it has.
 
     Linux only; elsewhere nothing happens, and a parent killed with -9 leaves its children behind.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the kernel was asked
+            os._exit(1)
 
 
 def start_child(
@@ -52,13 +55,6 @@ def start_child(
 
     Call it from the main thread: the kernel counts the death of the starting thread as the parent's.
     """
-    parent = os.getpid()
-
-    def prepare() -> None:
-        die_with_parent()
-        if os.getppid() != parent:  # it died before the kernel was asked
-            os._exit(1)
-
     return subprocess.Popen(
         command,
         env=environment,
@@ -66,5 +62,5 @@ def start_child(
         stdout=output,
         stderr=output if errors is None else errors,
         start_new_session=True,
-        preexec_fn=prepare,  # noqa: PLW1509  (called before any thread is started)
+        preexec_fn=partial(die_with_parent, os.getpid()),  # noqa: PLW1509  (called before any thread is started)
     )

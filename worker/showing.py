@@ -66,13 +66,14 @@ def _row(tag: dict[str, Any]) -> dict[str, Any]:
 
 def _show_next(engine: Engine, rows: list[dict[str, Any]], review: int) -> None:
     command = own_command()
-    tag = next((row["tag"] for row in rows if row["tag"]), "Dress")
-    sku = next((row["sku"] for row in rows if "sku" in row), None)
+    tag = next((row["tag"] for row in rows if row["tag"]), None)
+    # Of those that can be typed as they are shown.
+    sku = next((row["sku"] for row in rows if "sku" in row and visible(row["sku"]) == row["sku"]), None)
     click.echo()
     click.echo(f"The catalog is {describe(engine)}. Worth typing next:")
-    click.echo(f"  {command} find --tag {visible(shlex.quote(tag))} --from 0.9")
+    click.echo(f"  {command} find {f'--tag {visible(shlex.quote(tag))} ' if tag else ''}--from 0.9")
     dashes = "-- " if sku is not None and sku.startswith("-") else ""  # or it were taken for options
-    click.echo(f"  {command} show {dashes}{visible(shlex.quote(sku))}" if sku else f"  {command} stats")
+    click.echo(f"  {command} show {dashes}{shlex.quote(sku)}" if sku else f"  {command} stats")
     click.echo(f"  {command} review" if review else f"  {command} runs")
 
 

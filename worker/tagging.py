@@ -5,14 +5,14 @@ The same chunks, messages and rows as a cluster's; what is local is only who sta
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from sqlalchemy import Engine
 
-from catalog.database import current_time, reading, writing
+from catalog.database import DatabaseUnreachableError, current_time, open_engine, reading, writing
 from catalog.leases import release_all_leases
 from catalog.models import Run
 from catalog.overviews import count_waiting
@@ -30,6 +30,7 @@ POLL_S = 0.05  # a row is read this often while waiting: half a millisecond
 POLL_ELSEWHERE_S = 1.0  # what another run took over is counted: .2 s where a million images wait
 DISPATCH_S = 0.5  # as often as a worker's own timer
 SILENCE_S = 60.0  # without a finished image for so long, somebody should look
+GOODBYE_S = 2.0  # what SQLite's lock is waited for at the end; a chunk's writing takes a tenth of a second
 TELL_EVERY_S = 10.0  # that Redis is away
 MOST_RESTARTS = 20  # of a worker that dies under us: more than any folder of killer images deserves
 
@@ -161,7 +162,10 @@ class Crew:
 
     def _end_worker(self) -> None:
         self._worker.end()
-        with writing(self._engine) as session:
+        # Not the engine of all else: Ctrl-C in the midst of a transaction leaves SQLite's lock with it until this
+        # process ends, and what is said here is a courtesy: who comes next releases the leases too.
+        engine = open_engine(self._settings.catalog_url, pooled=False, patience_s=GOODBYE_S)
+        with suppress(DatabaseUnreachableError), writing(engine) as session:
             note_stopped(session, self._worker.name)
             if self._settings.is_local and not self._settings.redis_url:
                 release_all_leases(session, now=current_time(session), on_purpose=True)

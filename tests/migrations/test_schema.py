@@ -1,6 +1,7 @@
 import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -18,7 +19,7 @@ from catalog.taxonomy import set_categories
 from catalog.thresholds import list_thresholds, set_thresholds
 from catalog.views import VIEWS, create_views, drop_views
 from migrations.revisions import SchemaError, current_revision, known_revisions, newest_revision, require_newest
-from migrations.schema import _config, differences, upgrade_schema
+from migrations.schema import _config, _foreign_keys_off, differences, upgrade_schema
 from tests.catalog.shop import NOW, Shop
 from tests.catalog.test_views import fill
 
@@ -28,6 +29,18 @@ VIEWS_OF_REVISION = {"0009": "bbad5ffae2e3eb17fd002640e589203f4206b56b96ed39a341
 def names_of(engine: Engine) -> tuple[set[str], set[str]]:
     inspector = inspect(engine)
     return set(inspector.get_table_names()), set(inspector.get_view_names())
+
+
+def test_ctrl_c_in_the_midst_of_a_migration_stays_what_it_is(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'catalog.db'}")
+    with engine.connect() as connection:
+        raw = connection.connection.dbapi_connection
+        assert raw is not None
+        switch = _foreign_keys_off(connection)
+        switch.__enter__()
+        raw.close()  # as SQLAlchemy does
+        assert not switch.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+        connection.invalidate()
 
 
 def test_an_empty_database_gets_every_table_and_view(empty_engine: Engine) -> None:

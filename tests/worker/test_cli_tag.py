@@ -99,16 +99,26 @@ def test_a_folder_is_tagged_and_said_again_nothing_is_done(command_line: Command
     assert (command_line.home / "worker.log").stat().st_mtime_ns == log.st_mtime_ns
 
 
+def test_what_could_not_be_taken_is_told_and_is_no_success(command_line: CommandLine, tmp_path: Path) -> None:
+    draw_picture(tmp_path / "shop" / "a.png")
+    (tmp_path / "shop" / "list.csv").write_text("sku,image\nA,a.png\nB,../b.png\n")
+
+    for command in ("tag", "enqueue"):
+        done = command_line.run(command, tmp_path / "shop" / "list.csv")
+        assert done.returncode == 1, done.stderr
+        assert "skipped 1: image outside the manifest's folder (the first: list.csv line 3)" in done.stderr
+
+
 def test_for_people_it_shows_tags_failures_and_what_to_type_next(command_line: CommandLine, tmp_path: Path) -> None:
     photos = draw_folder(tmp_path / "photos", 4)
-    (photos / "new\nline.png").write_bytes(b"no image")
+    (photos / "A\nline.png").write_bytes(b"no image")  # its SKU is the first, and is not suggested
     done = command_line.run("tag", photos)
     assert done.returncode == 1
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["sku", "tag", "parent", "confidence", "review"]
-    assert {line.split()[0] for line in lines[1:3]} == {"P000", "P001"}
+    assert {line.split()[0] for line in lines[1:4]} == {"A\\nline", "P000", "P001"}
     assert any(line.startswith("5 images of 3 products in ") and "1 failed" in line for line in lines)
-    assert "failed: new\\nline.png: the content is not an image (not_an_image)" in lines
+    assert "failed: A\\nline.png: the content is not an image (not_an_image)" in lines
     (place,) = [line for line in lines if line.startswith("The catalog is ")]
     assert f"{command_line.home}/catalog.db" in place
     commands = lines[lines.index(place) + 1 :]

@@ -34,6 +34,26 @@ def outcome(run: Run) -> dict[str, int]:
             "failed": run.failed, "unchanged": run.unchanged}  # fmt: skip
 
 
+def test_numbered_photos_that_become_one_product_are_told(catalog_engine: Engine, tmp_path: Path) -> None:
+    for number in range(21):
+        draw_picture(tmp_path / "photos" / f"IMG_{number:02}.png", number)
+    draw_folder(tmp_path / "photos", 6)
+
+    (note,) = enqueue_paths(catalog_engine, tmp_path / "photos").notes
+    assert note.startswith("21 photos belong to one product, 'IMG', by their names; if that is wrong: --sku '")
+    pattern = note.split("'")[3]
+    again = enqueue_paths(catalog_engine, tmp_path / "photos", pattern=pattern)
+    assert (again.notes, again.counts.products) == ((), 27)
+
+
+def test_a_phones_photo_fails_by_name_and_is_not_passed_over(catalog_engine: Engine, tmp_path: Path) -> None:
+    draw_picture(tmp_path / "photos" / "a.png")
+    (tmp_path / "photos" / "IMG-1.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"x" * 100)
+
+    assert tag_paths(catalog_engine, tmp_path / "photos").failed == 1
+    assert images(catalog_engine)["IMG-1.HEIC"].failure_code == "format_not_supported"
+
+
 def test_a_folder_becomes_products_images_and_chunks(catalog_engine: Engine, tmp_path: Path) -> None:
     draw_folder(tmp_path / "photos", 40)
     (tmp_path / "photos" / "notes.txt").touch()

@@ -1,21 +1,48 @@
 import os
+import sqlite3
 import subprocess
+import sys
+import time
+from contextlib import closing
 from pathlib import Path
 
 import psutil
 import pytest
 
+from catalog.database import BUSY_TIMEOUT_S
 from tests.worker.command_line import wait_until
+from worker.cli_tag import open_for_writing
 from worker.home import HomeLock
 from worker.own_worker import OwnWorker, expect_work
 from worker.processes import HANGTAG
 from worker.settings import Settings
+from worker.tagging import Crew
 
 
 def workers_of(home: Path) -> list[psutil.Process]:
     """Our children that wait, or work, for a home."""
     children = psutil.Process().children()
     return [child for child in children if "worker" in child.cmdline() and str(home) in child.environ().values()]
+
+
+def test_a_child_whose_parent_died_before_it_could_ask_ends_itself() -> None:
+    code = "import os; from worker.processes import die_with_parent; die_with_parent({}); os._exit(7)"
+    for parent, status in (("os.getppid()", 7), ("os.getppid() + 1", 1)):
+        assert subprocess.run([sys.executable, "-c", code.format(parent)], check=False).returncode == status
+
+
+def test_a_crew_says_goodbye_though_an_interrupt_left_the_catalogs_lock_with_this_process(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home")
+    engine = open_for_writing(settings)
+    crew = Crew(settings, engine, lambda _line: None, OwnWorker(settings.home))
+    with crew, closing(sqlite3.connect(settings.home / "catalog.db", isolation_level=None)) as left:
+        left.execute("BEGIN IMMEDIATE")
+        (process,) = workers_of(settings.home)
+        began = time.monotonic()
+        crew.__exit__(None, None, None)
+        assert time.monotonic() - began < BUSY_TIMEOUT_S / 2
+    assert not process.is_running()
+    engine.dispose()
 
 
 def test_a_worker_that_is_not_needed_is_gone_at_the_end(tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ def refusals(folder: Path) -> list[tuple[list[str], str | None, str]]:
         ([fine, str(folder / "empty")], None, r".*/empty: no image found; skipped 1: no image by its name"),
         ([fine, str(folder / "notes.txt")], None, r".*/notes\.txt: neither a folder, nor an image, nor a manifest"),
         ([fine, str(folder / "shop.csv")], None, r"manifest .*shop\.csv has no column image; there are: sku, photo"),
-        ([fine, str(folder / "two.csv")], None, r"two\.csv: image fine/a\.jpg stands under two SKUs, A and B"),
+        ([fine, str(folder / "two.csv")], None, r"two\.csv line 3: image fine/a\.jpg stands under two SKUs, A and B"),
         ([fine, str(folder / "none.csv")], None, r".*none\.csv: no image found; skipped 1: row without sku"),
         ([fine], "(", r"--sku '\(' is no regular expression"),
         ([fine], "(.)", r"--sku '\(\.\)' needs a named group"),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from worker.cli_tag import open_for_writing
 from worker.errors import UsageError
 from worker.settings import Settings, make_folder, read_settings
 
@@ -101,6 +102,14 @@ def test_a_home_that_takes_no_files_is_said() -> None:
     with pytest.raises(UsageError, match=r"cannot write into HANGTAG_HOME /proc: \w") as caught:
         make_folder(Path("/proc"))  # there root cannot either
     assert "\n" not in str(caught.value)
+
+
+def test_a_mistyped_url_makes_no_file(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, database_url=f"sqlite:///{tmp_path / 'typo.db'}")
+    for ask in (settings.open_catalog, lambda: open_for_writing(settings)):
+        with pytest.raises(UsageError, match=r"no catalog at .*typo\.db: `hangtag db upgrade` makes one"):
+            ask()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_catalog_that_is_not_there_yet_is_not_made_by_asking(tmp_path: Path) -> None:

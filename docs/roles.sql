@@ -40,6 +40,15 @@ GRANT INSERT, UPDATE, DELETE ON worker TO hangtag_worker;
 GRANT DELETE ON chunk TO hangtag_worker;
 -- The first run brings the bundle of the package, and a newer hangtag stores its own beside the current one.
 GRANT INSERT ON model_version, model_artifact, model_label, label, promotion TO hangtag_worker;
+-- Only where no model is current yet; every later promotion is a person's.
+ALTER TABLE promotion ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS hangtag_seen ON promotion;
+DROP POLICY IF EXISTS hangtag_first ON promotion;
+DROP POLICY IF EXISTS hangtag_any ON promotion;
+CREATE POLICY hangtag_seen ON promotion FOR SELECT USING (true);
+CREATE POLICY hangtag_first ON promotion FOR INSERT TO hangtag_worker
+    WITH CHECK (NOT EXISTS (SELECT FROM promotion AS before));
+CREATE POLICY hangtag_any ON promotion FOR INSERT TO hangtag_editor WITH CHECK (true);
 -- PostgreSQL lets only those hold a row (FOR SHARE) who may update some column of it.
 GRANT UPDATE (id) ON label TO hangtag_worker;
 GRANT INSERT ON tag_event TO hangtag_worker;

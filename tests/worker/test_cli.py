@@ -157,7 +157,7 @@ WRONG: list[tuple[list[str], dict[str, str], str]] = [
     (["find"], {"DATABASE_URL": "nonsense"}, "hangtag: HANGTAG_DATABASE_URL is no database URL"),
     (["find"], {"DATABASE_URL": "postgresql://host:port/x"}, "hangtag: "),
     (["find"], {"DATABASE_URL": "postgresql://host/x?wrong=1"}, "hangtag: "),
-    (["find"], {"DATABASE_URL": "sqlite:////nowhere/x.db"}, "hangtag: HANGTAG_DATABASE_URL: no catalog at /nowhere/x.db"),
+    (["find"], {"DATABASE_URL": "sqlite:////nowhere/x.db"}, "hangtag: HANGTAG_DATABASE_URL: no catalog at /nowhere/x"),
     (["tag", "{tmp}/photos"], {"REDIS_URL": f"redis://:secret@{CLOSED}/0"}, "hangtag: HANGTAG_REDIS_URL="),
     (["tag", "{tmp}/photos"], {"REDIS_URL": "redis+socket:///nowhere"}, "hangtag: HANGTAG_REDIS_URL="),
     (["worker"], {"REDIS_URL": f"redis://{CLOSED}"}, "hangtag: HANGTAG_REDIS_URL="),

@@ -1,5 +1,6 @@
 """docs/roles.sql on a real PostgreSQL: each role can do its work, and nothing else."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.docs.readme import ROOT
 from tests.servers import run_sql
 from tests.worker.command_line import CommandLine
 from tests.worker.pictures import draw_folder
+from training.bundle import pack_bundle, shipped_bundle, write_bundle
 
 ROLES = (ROOT / "docs" / "roles.sql").read_text(encoding="utf-8")
 VIEWS = ("product_tags", "review_queue", "image_failures", "disagreements", "human_actions", "tag_changes")
@@ -82,6 +84,23 @@ def test_workers_and_editors_do_their_work_and_readers_see_it(shop: Shop, tmp_pa
     engine.dispose()
     assert counts["human_actions"] == 2
     assert counts["image_failures"] == 1
+
+
+def test_a_worker_brings_the_first_model_and_promotes_no_other(shop: Shop, tmp_path: Path) -> None:
+    bundle = shipped_bundle()
+    renamed = pack_bundle(dataclasses.replace(bundle.manifest, name="other"), bundle.artifact)
+    write_bundle(renamed, tmp_path / "other")
+    worker, editor = shop.lines["worker"], shop.lines["editor"]
+    worker.tag(tmp_path / "photos", code=1)
+    assert worker.run("models", "import", tmp_path / "other").returncode == 0
+
+    refused = worker.run("models", "promote", "other")
+    assert refused.returncode != 0
+    (line,) = refused.stderr.splitlines()
+    assert 'violates row-level security policy for table "promotion"' in line
+    assert editor.run("models", "promote", "other").returncode == 0
+    assert worker.run("models", "rollback").returncode != 0
+    assert [row["name"] for row in worker.rows("models", "list") if row["current"]] == ["other"]
 
 
 @pytest.mark.parametrize(

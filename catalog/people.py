@@ -122,17 +122,16 @@ def find_repeats(action: str, words: Sequence[Word], names: LabelNames) -> list[
     Of words that contradict each other none is taken: nobody knows which one is meant. What no label has the name of
     contradicts nothing.
     """
+    meanings = [() if word.label is None else names.find(word.label) for word in words]
     first: dict[tuple[str, object], int] = {}
-    labels: dict[str, dict[object, str | None]] = defaultdict(dict)  # by SKU: what it means, and how it is written
+    labels: dict[str, dict[object, str | None]] = defaultdict(dict)  # by SKU: what is meant, and how it is written
     found: list[int | str] = []
-    for place, word in enumerate(words):
-        meaning = None if word.label is None else names.find(word.label)
+    for place, (word, meaning) in enumerate(zip(words, meanings, strict=True)):
         found.append(first.setdefault((word.sku, meaning or word.label), place))
         if meaning and action != REJECTED:
             labels[word.sku].setdefault(meaning, word.label)
-    for place, word in enumerate(words):
-        several = labels.get(word.sku, {})
-        if len(several) > 1 and word.label is not None and names.find(word.label):
+    for place, (word, meaning) in enumerate(zip(words, meanings, strict=True)):
+        if meaning and len(several := labels.get(word.sku, {})) > 1:
             found[place] = f"{word.sku} stands in the list with {' and with '.join(map(repr, several.values()))}"
     return found
 

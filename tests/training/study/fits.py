@@ -29,9 +29,11 @@ def fail_or_go_on(task: Path, report: Report) -> None:
 
 
 def go_on(task: Path, report: Report) -> None:
-    """Steps without end, each noted in the file with the process that did it."""
+    """Steps without end, after the process that does them is noted in the file: wholly, for it may be killed any time."""
+    part = task.with_name(f"{task.name}.part")
+    part.write_text(str(os.getpid()))
+    part.rename(task)
     while True:
-        task.write_text(str(os.getpid()))
         report(Progress(1, 1, 1, 1, 0.5, 1.0, None))
         time.sleep(0.01)
 

@@ -29,7 +29,7 @@ def fail_or_go_on(task: Path, report: Report) -> None:
 
 
 def go_on(task: Path, report: Report) -> None:
-    """Steps without end, after the process that does them is noted in the file: wholly, for it may be killed any time."""
+    """Steps without end; the process that does them is noted first, and wholly: it may be killed any time."""
     part = task.with_name(f"{task.name}.part")
     part.write_text(str(os.getpid()))
     part.rename(task)

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 SCHEDULE = "nightly"
 SHOWN_SOURCES = 5
 DAYS_OF_MONTH, DAYS_OF_WEEK = 31, 7
+CRON_FIELDS = 5
 CATCH_UP = timedelta(hours=24)  # a night missed longer ago is covered by the one after it
 
 

@@ -224,7 +224,6 @@ def _write_words(engine: "Engine", action: str, rows: "Sequence[Row]", *, by: st
     words = [Word(row.sku, row.text or None) for row in taken]
     with reading(engine) as session:
         repeats = find_repeats(action, words, load_label_names(session))
-    outcome |= {row: Answer(said) for row, said in zip(taken, repeats, strict=True) if isinstance(said, str)}
     left = [(taken[place], words[place]) for place, said in enumerate(repeats) if said == place]
     hidden = not sys.stderr.isatty()
     with click.progressbar(length=len(left), label="words", file=sys.stderr, hidden=hidden) as bar:
@@ -239,9 +238,10 @@ def _write_words(engine: "Engine", action: str, rows: "Sequence[Row]", *, by: st
                     answers = say_words(session, action, batch, by=by, now=now)
             outcome |= {row: answer for (row, _), answer in zip(some, answers, strict=True)}
             bar.update(len(some))
-    for row, said in zip(taken, repeats, strict=True):
-        if row not in outcome:
-            assert isinstance(said, int), "what contradicts has its answer"
+    for place, said in enumerate(repeats):
+        if isinstance(said, str):
+            outcome[taken[place]] = Answer(said)
+        elif said != place:  # as the first one that says the same
             refusal = outcome[taken[said]].refusal
-            outcome[row] = Answer(refusal, refusal is None)
+            outcome[taken[place]] = Answer(refusal, refusal is None)
     return [(row, outcome[row]) for row in rows]

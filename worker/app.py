@@ -145,7 +145,8 @@ def run_worker(settings: Settings, *, broker_url: str, name: str, processes: int
     app.hangtag_settings = settings
     app.steps["consumer"].add(DispatchStep)
     setup_logging.connect(_setup_logging(settings), weak=False)
-    worker_process_init.connect(_die_with(os.getpid()), weak=False)
+    parent = os.getpid()  # of the children, who run this
+    worker_process_init.connect(lambda **_kwargs: die_with_parent(parent), weak=False)
     worker_shutting_down.connect(_raise_flag(stop_flag), weak=False)
     worker = app.Worker(
         hostname=name,
@@ -174,13 +175,6 @@ def _raise_flag(flag: mmap) -> Any:  # noqa: ANN401
         flag[0] = 1
 
     return stop
-
-
-def _die_with(parent: int) -> Any:  # noqa: ANN401
-    def start(**_kwargs: object) -> None:
-        die_with_parent(parent)
-
-    return start
 
 
 def _setup_logging(settings: Settings) -> Any:  # noqa: ANN401

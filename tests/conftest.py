@@ -79,25 +79,37 @@ def catalog_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def sqlite_catalog(sqlite_template: Path, private_folder: Path) -> Iterator[Engine]:
-    """An SQLite catalog that `catalog_engine` empties: a new engine compiles every statement anew."""
+def shared_sqlite(sqlite_template: Path, private_folder: Path) -> Iterator[Engine]:
+    """The catalog of `sqlite_engine`, one for all: a new engine compiles every statement anew."""
     yield from engine_for(f"sqlite:///{shutil.copy(sqlite_template, private_folder / 'shared.db')}")
 
 
 @pytest.fixture(scope="session")
-def postgres_catalog(postgres_server: str) -> Iterator[Engine]:
-    """A PostgreSQL catalog that `catalog_engine` empties."""
+def shared_postgres(postgres_server: str) -> Iterator[Engine]:
+    """The catalog of `postgres_engine`."""
     with fresh_database(postgres_server, template=TEMPLATE) as url:
         yield from engine_for(url)
 
 
+@pytest.fixture
+def sqlite_engine(shared_sqlite: Engine, sqlite_template: Path) -> Iterator[Engine]:
+    """An engine for an SQLite catalog with all its tables empty."""
+    yield shared_sqlite
+    empty_catalog(shared_sqlite, sqlite_template)
+
+
+@pytest.fixture
+def postgres_engine(shared_postgres: Engine, sqlite_template: Path) -> Iterator[Engine]:
+    """An engine for a PostgreSQL catalog with all its tables empty."""
+    yield shared_postgres
+    empty_catalog(shared_postgres, sqlite_template)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def catalog_engine(request: pytest.FixtureRequest, sqlite_template: Path) -> Iterator[Engine]:
+def catalog_engine(request: pytest.FixtureRequest) -> Engine:
     """An engine for a catalog with all its tables empty, on each of the two databases."""
-    name = "sqlite_catalog" if request.param == "sqlite" else "postgres_catalog"
-    engine: Engine = request.getfixturevalue(name)
-    yield engine
-    empty_catalog(engine, sqlite_template)
+    engine: Engine = request.getfixturevalue("sqlite_engine" if request.param == "sqlite" else "postgres_engine")
+    return engine
 
 
 def empty_catalog(engine: Engine, sqlite_template: Path) -> None:
@@ -130,25 +142,21 @@ def shop(catalog_engine: Engine) -> Shop:
 
 
 @pytest.fixture
-def sqlite_shop(sqlite_catalog: Engine, sqlite_template: Path) -> Iterator[Shop]:
+def sqlite_shop(sqlite_engine: Engine) -> Shop:
     """A catalog with a tiny model in it, for what does not depend on the database."""
-    yield Shop(sqlite_catalog)
-    empty_catalog(sqlite_catalog, sqlite_template)
+    return Shop(sqlite_engine)
 
 
 @pytest.fixture
-def postgres_shop(postgres_catalog: Engine, sqlite_template: Path) -> Iterator[Shop]:
+def postgres_shop(postgres_engine: Engine) -> Shop:
     """A catalog with a tiny model in it, for what only PostgreSQL has."""
-    yield Shop(postgres_catalog)
-    empty_catalog(postgres_catalog, sqlite_template)
+    return Shop(postgres_engine)
 
 
 @pytest.fixture
-def both_shops(sqlite_catalog: Engine, postgres_catalog: Engine, sqlite_template: Path) -> Iterator[tuple[Shop, Shop]]:
+def both_shops(sqlite_shop: Shop, postgres_shop: Shop) -> tuple[Shop, Shop]:
     """Two catalogs with the same tiny model, to hold the answers of the two databases together."""
-    yield Shop(sqlite_catalog), Shop(postgres_catalog)
-    empty_catalog(sqlite_catalog, sqlite_template)
-    empty_catalog(postgres_catalog, sqlite_template)
+    return sqlite_shop, postgres_shop
 
 
 @pytest.fixture(scope="session")

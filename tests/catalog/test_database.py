@@ -192,8 +192,8 @@ def test_a_catalog_is_described_by_its_file_or_its_url_without_password(tmp_path
         engine.dispose()
 
 
-def test_sqlite_keeps_a_write_ahead_log_and_heeds_foreign_keys(sqlite_catalog: Engine) -> None:
-    with reading(sqlite_catalog) as session:
+def test_sqlite_keeps_a_write_ahead_log_and_heeds_foreign_keys(sqlite_engine: Engine) -> None:
+    with reading(sqlite_engine) as session:
         assert session.scalar(text("PRAGMA journal_mode")) == "wal"
         assert session.scalar(text("PRAGMA foreign_keys")) == 1
     assert sqlite3.sqlite_version_info >= (3, 31), "generated columns"

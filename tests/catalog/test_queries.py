@@ -189,8 +189,8 @@ def test_rows_written_between_two_pages_shift_nothing(shop: Shop) -> None:
         write_cursor("find", Position(float("nan"), 1)), "W10", "WyJmaW5kIiwiYSIsMV0", "WyJmaW5kIiwwLjUsMSwyXQ", "é",
     ],
 )  # fmt: skip
-def test_a_bad_cursor_gets_one_line(sqlite_catalog: Engine, cursor: str) -> None:
-    with reading(sqlite_catalog) as session, pytest.raises(CatalogError, match="is no cursor of `hangtag find`") as e:
+def test_a_bad_cursor_gets_one_line(sqlite_engine: Engine, cursor: str) -> None:
+    with reading(sqlite_engine) as session, pytest.raises(CatalogError, match="is no cursor of `hangtag find`") as e:
         find(session, cursor=cursor)
     assert "\n" not in str(e.value)
 

@@ -195,7 +195,7 @@ def test_a_cursor_walks_every_failure_exactly_once(shop: Shop) -> None:
     assert len(everything) == 14
 
 
-def test_a_cursor_of_another_command_gets_one_line(sqlite_catalog: Engine) -> None:
+def test_a_cursor_of_another_command_gets_one_line(sqlite_engine: Engine) -> None:
     cursor = write_cursor("find", Position(0.5, 1))
-    with reading(sqlite_catalog) as session, pytest.raises(CatalogError, match="no cursor of `hangtag failures`"):
+    with reading(sqlite_engine) as session, pytest.raises(CatalogError, match="no cursor of `hangtag failures`"):
         failures(session, cursor=cursor)

@@ -354,22 +354,22 @@ def test_a_worker_that_stops_writes_what_it_has_and_gives_the_rest_back(
 
 
 def test_a_lease_that_ran_out_while_a_promotion_was_waited_for_is_renewed(
-    postgres_catalog: Engine, tmp_path: Path
+    postgres_engine: Engine, tmp_path: Path
 ) -> None:
-    _, chunk_id = one_chunk(postgres_catalog, draw_folder(tmp_path / "photos", 2))
-    set_attempts(postgres_catalog, chunk_id, 2)  # each photo is written by itself
+    _, chunk_id = one_chunk(postgres_engine, draw_folder(tmp_path / "photos", 2))
+    set_attempts(postgres_engine, chunk_id, 2)  # each photo is written by itself
     left_s: list[float] = []
     is_promoting, writes = Event(), Event()
 
     def promote_slowly() -> None:
-        with writing(postgres_catalog) as session:
+        with writing(postgres_engine) as session:
             stop_writers(session)
             is_promoting.set()
             assert writes.wait(20)
             time.sleep(4)
 
     def look() -> None:
-        with reading(postgres_catalog) as session:
+        with reading(postgres_engine) as session:
             expires_at = session.get_one(Chunk, chunk_id).lease_expires_at
             if expires_at is not None:
                 left_s.append((expires_at - current_time(session)).total_seconds())
@@ -377,6 +377,6 @@ def test_a_lease_that_ran_out_while_a_promotion_was_waited_for_is_renewed(
     with ThreadPoolExecutor(1) as thread:
         promotion = thread.submit(promote_slowly)
         assert is_promoting.wait(20)
-        assert classify(postgres_catalog, chunk_id, lease_s=3.0, before_wait=writes.set, progress=look) == 2
+        assert classify(postgres_engine, chunk_id, lease_s=3.0, before_wait=writes.set, progress=look) == 2
         promotion.result(timeout=20)
     assert min(left_s) > 0

@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from sqlalchemy import Engine
@@ -34,7 +35,7 @@ from worker.stages import StageClock
 
 log = logging.getLogger(__name__)
 
-SLICE = 128  # images read and classified together: half a chunk; each costs a question to the database
+SLICE = 128  # images read together: half a chunk; each costs a question to the database
 SLICE_BYTES = 8_000_000  # and their files, all in memory at once: a worker stays under 110 MB
 # A chunk whose photos are on a share that is away rests half as long as it has waited, within these bounds.
 LEAST_REST_S = 5.0
@@ -106,6 +107,14 @@ def classify_chunk(
         return 0
 
 
+class _Prepared(NamedTuple):
+    """An image that the net has not seen yet."""
+
+    image: WaitingImage
+    content_hash: bytes
+    pixels: Pixels
+
+
 @dataclass(kw_only=True)
 class _ChunkWork:
     """One chunk under one lease."""
@@ -121,7 +130,8 @@ class _ChunkWork:
     is_stopping: Callable[[], bool]
     clock: Clock
     renewed_at: float = field(default_factory=time.monotonic)
-    classified: set[bytes] = field(default_factory=set)  # contents predicted here; some are not written yet
+    prepared: list[_Prepared] = field(default_factory=list)  # for the net, which is given many at once
+    classified: set[bytes] = field(default_factory=set)  # contents predicted here, or prepared; some are not written
     stages: StageClock = field(default_factory=StageClock)
     away: set[str] = field(default_factory=set)  # roots of sources that cannot be reached now
 
@@ -160,10 +170,12 @@ class _ChunkWork:
             if self.is_stopping():
                 break
             # Before the next images, not after the last ones: those are written in the transaction that ends the chunk.
-            if outcomes and (self.one_by_one or time.monotonic() - last_write > write_every_s):
-                written += self._write(outcomes)
+            if self.one_by_one or time.monotonic() - last_write > write_every_s:
+                outcomes += self._predict()
+                written += self._write(outcomes) if outcomes else 0
                 outcomes, last_write = [], time.monotonic()
             outcomes += self._classify_or_give_up(part)
+        outcomes += self._predict()
         if written + len(outcomes) < waiting:
             return written + self._write(outcomes, give_rest_back=True)
         return written + self._write(outcomes, last=True)
@@ -254,12 +266,14 @@ class _ChunkWork:
         return [Outcome(image.image_id, image.product_id, None, failure=failure) for image in images]
 
     def _classify(self, images: Sequence[WaitingImage]) -> list[Outcome]:
-        """Outcomes of a few images, in any order; none for those whose source is away, or that a stop leaves."""
+        """Outcomes of a few images and of those prepared before, in any order; those that are only prepared come later.
+
+        None for those whose source is away, or that a stop leaves.
+        """
         read, outcomes = self._read(images)
         known = self._known([content_hash for _, _, content_hash in read])
         outcomes += [Outcome(image.image_id, image.product_id, hash_) for image, _, hash_ in read if hash_ in known]
         new = [(image, data, hash_) for image, data, hash_ in read if hash_ not in known]
-        prepared: list[tuple[WaitingImage, bytes, Pixels]] = []
         with closing(self._prepare([data for _, data, _ in new])) as answers:
             for (image, _, content_hash), answer in zip(new, answers, strict=True):
                 if isinstance(answer, ImageError):
@@ -267,12 +281,14 @@ class _ChunkWork:
                 elif content_hash in known:  # the same content again, a few images on, has its answer with this one
                     outcomes.append(Outcome(image.image_id, image.product_id, content_hash))
                 else:
-                    prepared.append((image, content_hash, answer))
+                    self.prepared.append(_Prepared(image, content_hash, answer))
+                    self.classified.add(content_hash)
                     known.add(content_hash)
                 self._renew()
                 if self.is_stopping():
                     break
-        return outcomes + self._predict(prepared)
+        # Large photos are read a few at a time. The net would be given few too, and what a batch lacks is filled up.
+        return outcomes + (self._predict() if self.one_by_one or len(self.prepared) >= SLICE else [])
 
     def _read(self, images: Sequence[WaitingImage]) -> tuple[list[tuple[WaitingImage, bytes, bytes]], list[Outcome]]:
         """Bytes and content hashes of those that can be read, failures of those that cannot."""
@@ -298,12 +314,13 @@ class _ChunkWork:
             manifest = self.model[0].manifest
             yield from prepare_photos(photos, manifest, self.limits, careful=self.careful, clock=self.stages)
 
-    def _predict(self, prepared: Sequence[tuple[WaitingImage, bytes, Pixels]]) -> list[Outcome]:
+    def _predict(self) -> list[Outcome]:
+        """Outcomes of all that is prepared."""
+        prepared, self.prepared = self.prepared, []
         if not prepared:
             return []
         with self.stages.stage("classify"):
             probabilities = self.model[1].classify(np.stack([pixels for _, _, pixels in prepared]))
-        self.classified |= {content_hash for _, content_hash, _ in prepared}
         return [
             Outcome(image.image_id, image.product_id, content_hash, probabilities=vector.tolist())
             for (image, content_hash, _), vector in zip(prepared, probabilities, strict=True)

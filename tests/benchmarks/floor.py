@@ -12,18 +12,20 @@ import numpy as np
 
 from tests.benchmarks.timing import Cost
 from training.bundle import Manifest, shipped_bundle
-from training.classifier import BATCH_IMAGES, Classifier
+from training.classifier import Classifier
 from training.preprocessing import prepare_photo
 from worker.cli_worker import usable_cores
+
+TASK_PHOTOS = 32  # handed to a process at once
 
 
 def measure_floor(paths: Sequence[str]) -> Cost:
     """All photos on all cores, by processes that have started and loaded their net."""
     cores = usable_cores()
     with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
-        list(pool.map(classify_files, [paths[:BATCH_IMAGES]] * cores))
+        list(pool.map(classify_files, [paths[:TASK_PHOTOS]] * cores))
         started_s = time.monotonic()
-        batches = [paths[at : at + BATCH_IMAGES] for at in range(0, len(paths), BATCH_IMAGES)]
+        batches = [paths[at : at + TASK_PHOTOS] for at in range(0, len(paths), TASK_PHOTOS)]
         cpu_s = sum(pool.map(classify_files, batches))
         return Cost(time.monotonic() - started_s, cpu_s)
 

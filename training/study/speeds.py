@@ -9,13 +9,16 @@ import time
 from collections.abc import Callable, Sequence
 from statistics import median
 
+import numpy as np
+
 from training.bundle import Bundle
-from training.classifier import BATCH_IMAGES, Classifier
+from training.classifier import Classifier
 from training.data_sets import Images
 
 QUICK_ROUNDS = 3
 ROUNDS = 15  # the median of fewer moved by several percent on a busy machine
-TURN_BATCHES = 8  # 256 images, 15 to 60 ms: far above the clock's grain, too short for a net to have the core alone
+CALL_IMAGES = 32
+TURN_CALLS = 8  # 256 images, 15 to 60 ms: far above the clock's grain, too short for a net to have the core alone
 
 
 def measure_speeds(
@@ -25,19 +28,21 @@ def measure_speeds(
     rounds: int = ROUNDS,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[float]:
-    """Images/s of each bundle's artifact, one thread, BATCH_IMAGES a call, as workers run it: the median round.
+    """Images/s of each bundle's artifact, one thread, CALL_IMAGES a call: the median round.
 
     `images`, uint8 (n, height, width, channels), are as all of the nets take them; they are repeated where few.
     """
-    turn_images = TURN_BATCHES * BATCH_IMAGES
-    batch = images[[place % len(images) for place in range(turn_images)]]
+    turn_images = TURN_CALLS * CALL_IMAGES
+    repeated = images[[place % len(images) for place in range(turn_images)]]
+    calls = np.split(repeated, TURN_CALLS)
     classifiers = [Classifier(bundle) for bundle in bundles]
     speeds: list[list[float]] = [[] for _ in bundles]
     for classifier in classifiers:
-        classifier.classify(batch[:BATCH_IMAGES])  # the first call warms caches
+        classifier.classify(calls[0])  # the first call warms caches
     for _ in range(rounds):
         for classifier, measured in zip(classifiers, speeds, strict=True):
             started_s = clock()
-            classifier.classify(batch)
+            for call in calls:
+                classifier.classify(call)
             measured.append(turn_images / (clock() - started_s))
     return [median(measured) for measured in speeds]

@@ -3,8 +3,7 @@ import pytest
 
 from tests.training.nets import make_tiny_bundle
 from training.bundle import InputSpec
-from training.classifier import BATCH_IMAGES
-from training.study.speeds import TURN_BATCHES, measure_speeds
+from training.study.speeds import CALL_IMAGES, TURN_CALLS, measure_speeds
 
 SPEC = InputSpec(28, 28, 1)
 IMAGES = np.zeros((3, 28, 28, 1), np.uint8)
@@ -18,7 +17,7 @@ def test_the_speed_is_that_of_the_median_round() -> None:
 
     speeds = measure_speeds([bundle, bundle], IMAGES, rounds=3, clock=lambda: next(looks))
 
-    images = TURN_BATCHES * BATCH_IMAGES
+    images = TURN_CALLS * CALL_IMAGES
     assert speeds == pytest.approx([images, images / 2])
 
 

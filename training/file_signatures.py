@@ -28,7 +28,7 @@ _STARTS = (
     (b"<svg", "SVG"),
     (b"BLP", "BLP"),
 )
-_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 _BMP_HEADER_BYTES = 26  # BM, file size, two reserved words, offset, header size, width, height
 
 
@@ -67,7 +67,7 @@ def _is_short_tiff(data: bytes) -> bool:
     return len(data) < int(directory_offset) + 2
 
 
-def _is_short_avif(data: bytes) -> bool:
+def _is_short_in_boxes(data: bytes) -> bool:
     position = 0
     while position < len(data):
         (size,) = struct.unpack_from(">I", data, position)
@@ -86,5 +86,6 @@ _CHECKS = {
     "WEBP": _is_short_riff,
     "BMP": _is_short_bmp,
     "TIFF": _is_short_tiff,
-    "AVIF": _is_short_avif,
+    "AVIF": _is_short_in_boxes,
+    "HEIF": _is_short_in_boxes,
 }

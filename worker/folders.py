@@ -13,9 +13,9 @@ from worker.names import text_of_path
 LATEST_NS = 2**63 - 1  # April 2262; no column takes more, and a clock that is set wrong dates files later
 UNREADABLE = -3  # in place of a size; -2 is "not looked at yet"
 
-# HEIC is not decoded; it is what phones write, and a shop must see that these photos have no tag.
 IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif", ".heic", ".heif"}
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif"}
+    | {".heic", ".heif", ".hif"}
 )
 # At most two digits: "SHIRT-2024" is a SKU, and so is a UUID whose last group happens to be all digits.
 VIEW_SUFFIX = re.compile(r"[-_](?:\d{1,2}|front|back)$", re.IGNORECASE)

@@ -46,12 +46,17 @@ def test_numbered_photos_that_become_one_product_are_told(catalog_engine: Engine
     assert (again.notes, again.counts.products) == ((), 27)
 
 
-def test_a_phones_photo_fails_by_name_and_is_not_passed_over(catalog_engine: Engine, tmp_path: Path) -> None:
+def test_a_phones_photo_is_tagged_and_one_that_claims_to_be_one_has_a_reason(
+    catalog_engine: Engine, tmp_path: Path
+) -> None:
     draw_picture(tmp_path / "photos" / "a.png")
-    (tmp_path / "photos" / "IMG-1.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"x" * 100)
+    shutil.copy(Path(__file__).parents[1] / "training" / "heic" / "phone.heic", tmp_path / "photos" / "IMG-1.HEIC")
+    (tmp_path / "photos" / "IMG-2.heif").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"x" * 100)
 
-    assert tag_paths(catalog_engine, tmp_path / "photos").failed == 1
-    assert images(catalog_engine)["IMG-1.HEIC"].failure_code == "format_not_supported"
+    run = tag_paths(catalog_engine, tmp_path / "photos")
+
+    assert (run.classified, run.failed) == (2, 1)
+    assert images(catalog_engine)["IMG-2.heif"].failure_code == "truncated"
 
 
 def test_a_folder_becomes_products_images_and_chunks(catalog_engine: Engine, tmp_path: Path) -> None:

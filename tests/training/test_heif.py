@@ -1,0 +1,64 @@
+"""Photos in HEIF, as phones write them. No encoder of a licence that we could take is at hand: see heic/README.md."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.training.photos import draw_item, encode, measure_difference
+from training import decoding
+from training.decoding import CostlyPhotoError, ImageError, Pixels, decode_photo
+
+FOLDER = Path(__file__).parent / "heic"
+CODES = {"truncated", "undecodable", "not_an_image", "format_not_supported", "too_many_pixels"}
+
+
+def read(name: str) -> bytes:
+    return (FOLDER / f"{name}.heic").read_bytes()
+
+
+def decode(data: bytes, *, max_pixels: int = 20_000_000) -> Pixels:
+    return decode_photo(data, working_px=56, max_pixels=max_pixels)
+
+
+def outcome_of(data: bytes) -> str:
+    try:
+        return f"picture {decode(data).tobytes().hex()}"
+    except ImageError as error:
+        return error.code
+
+
+@pytest.mark.parametrize("name", ["upright", "turned", "see_through", "ten_bits"])
+def test_a_photo_in_heif_is_the_picture_that_it_is_in_png(name: str) -> None:
+    decoded = decode(read(name))
+
+    assert decoded.dtype == np.uint8
+    assert measure_difference(decoded, decode(encode(draw_item(120, 160), "PNG"))) < 6
+
+
+def test_a_large_photo_comes_at_the_scale_of_every_format() -> None:
+    expected = decode(encode(draw_item(3024, 4032), "JPEG"))
+
+    decoded = decode(read("phone"))
+
+    assert decoded.shape == expected.shape
+    assert measure_difference(decoded, expected) < 1.5
+    with pytest.raises(ImageError, match="3024 x 4032 is 12,192,768 pixels") as caught:
+        decode(read("phone"), max_pixels=12_000_000)
+    assert caught.value.code == "too_many_pixels"
+
+
+def test_whatever_claims_to_be_heif_may_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "_open_photo", lambda *_: pytest.fail("it was opened"))
+    for data in (read("upright"), b"\0\0\0\x18ftypmif1" + b"\0" * 100):
+        with pytest.raises(CostlyPhotoError):
+            decode_photo(data, working_px=56, max_pixels=10**9, only_light=True)
+
+
+def test_no_cut_gives_half_a_picture() -> None:
+    data = read("upright")
+
+    outcomes = {outcome_of(data[:cut]) for cut in np.linspace(12, len(data) - 1, 60).astype(int)}
+
+    assert "truncated" in outcomes
+    assert outcomes <= CODES

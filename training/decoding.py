@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import AvifImagePlugin, ExifTags, Image
 
 from training.errors import TrainingError
-from training.file_signatures import is_cut_short, name_format
+from training.file_signatures import has_unreadable_items, is_cut_short, name_format
 
 Pixels: TypeAlias = NDArray[np.uint8]
 
@@ -152,9 +152,11 @@ def _open_photo(data: bytes, max_pixels: int) -> Image.Image:
     if not data:
         raise ImageError("empty", "the file is empty")
     name = name_format(data)
-    if name == "HEIF":
-        _register_heif()
     try:
+        if name == "HEIF":
+            _register_heif()
+            if has_unreadable_items(data):
+                raise ImageError("undecodable", "the HEIF file cannot be decoded: its list of items is damaged")
         photo = Image.open(BytesIO(data), formats=FORMATS if name == "HEIF" else PILLOWS_FORMATS)
     except Image.DecompressionBombError as error:
         raise ImageError("too_many_pixels", str(error).split(",")[0]) from None

@@ -1,12 +1,14 @@
-"""What the first and last bytes of a file say: which format it claims to be, and whether it was cut short.
+"""What the bytes around a picture say: which format a file claims to be, whether it was cut short, what it lists.
 
-Owns the explanation of a failure only. Nothing is decoded here, and no photo is accepted or refused by it:
-that is the decoder's business in `decoding`.
+Nothing is decoded here, and with one exception no photo is accepted or refused by it: that is the decoder's business
+in `decoding`. The exception is what would end the process that decodes it.
 """
 
 from __future__ import annotations
 
+import re
 import struct
+from collections.abc import Iterator
 
 # Formats that are opened stand under Pillow's names. The others are what shops' folders hold by mistake
 # (phones, printers, designers), told apart so that the reason can name them.
@@ -52,6 +54,42 @@ def is_cut_short(data: bytes, name: str) -> bool:
         return True  # not even the header that holds the length is whole
 
 
+def has_unreadable_items(data: bytes) -> bool:
+    """Whether a HEIF file lists an item whose kind, name or content type is no UTF-8.
+
+    Of one that is metadata pi-heif 1.4 makes a string without looking whether it became one, and the process ends.
+    """
+    for kind, start, end in _iterate_boxes(data):
+        if kind != b"meta":
+            continue
+        for entry in _ITEM.finditer(data, start, end):
+            (size,) = struct.unpack(">I", entry[1])
+            try:
+                data[entry.end() : max(entry.start() + size, entry.end() + 4)].decode()
+            except UnicodeDecodeError:
+                return True
+    return False
+
+
+# An item's entry, ISO/IEC 14496-12, 8.11.6: size, "infe", version, flags, number, protection; kind and names follow.
+_ITEM = re.compile(rb"(.{4})infe(?:\x02.{3}.{2}|\x03.{3}.{4}).{2}", re.DOTALL)
+
+
+def _iterate_boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, start and end of each outer box of a file (ISO/IEC 14496-12, 4.2); the end may lie beyond the file's.
+
+    Raises struct.error where not even a box's header is whole.
+    """
+    position = 0
+    while position < len(data):
+        size, kind = struct.unpack_from(">I4s", data, position)
+        if size == 1:
+            (size,) = struct.unpack_from(">Q", data, position + 8)
+        end = len(data) if size == 0 else position + max(int(size), 8)  # 0: it reaches to the end, wherever that is
+        yield kind, position, end
+        position = end
+
+
 def _is_short_riff(data: bytes) -> bool:
     (content_bytes,) = struct.unpack_from("<I", data, 4)
     return len(data) < int(content_bytes) + 8
@@ -68,15 +106,7 @@ def _is_short_tiff(data: bytes) -> bool:
 
 
 def _is_short_in_boxes(data: bytes) -> bool:
-    position = 0
-    while position < len(data):
-        (size,) = struct.unpack_from(">I", data, position)
-        if size == 0:  # the last box reaches to the end of the file, whatever that is
-            return False
-        if size == 1:
-            (size,) = struct.unpack_from(">Q", data, position + 8)
-        position += max(int(size), 8)
-    return position > len(data)
+    return max(end for _, _, end in _iterate_boxes(data)) > len(data)
 
 
 _CHECKS = {

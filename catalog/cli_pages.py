@@ -198,7 +198,7 @@ def as_typed(context: click.Context, *, leave_out: set[str]) -> str:
             continue
         value = context.params.get(name)
         if isinstance(parameter, click.Argument):
-            words.append(str(value))
+            words += map(str, value) if isinstance(value, tuple) else [str(value)]
         elif isinstance(parameter, click.Option) and parameter.is_flag:
             words.append(parameter.opts[0])
         else:

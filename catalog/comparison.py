@@ -5,7 +5,7 @@ products at a time, so that memory stays flat.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,11 +17,14 @@ from catalog.derivation import Progress, product_pages
 from catalog.errors import CatalogError
 from catalog.model_versions import ATTRIBUTE, load_label_set
 from catalog.models import Label, ModelVersion, Prediction, Product, Tag
+from catalog.pages import Page, Position, cut_page, read_cursor
 from catalog.tags import read_predictions, rejected_labels
 
 VERDICTS = ("right", "wrong", "parent_only", "nothing")
+DIFFERENCE_COLUMNS = ("sku", "from", "to", "confidence")
 
 Said = Mapping[int, Sequence[ImagePrediction]]
+Versions = tuple[ModelVersion, ModelVersion]  # what is shown now, and the challenger
 
 
 @dataclass(frozen=True)
@@ -76,26 +79,16 @@ def compare_versions(
     Raises:
         CatalogError: one of them has predicted nothing, or both are one.
     """
-    if version.id == challenger.id:
-        raise CatalogError(f"{version.name} is compared with itself: name another model version")
-    for each in (version, challenger):
-        if not session.scalar(select(exists().where(Prediction.model_version_id == each.id))):
-            raise CatalogError(
-                f"{each.name} has predicted nothing in this catalog:"
-                f" `hangtag retag --model {each.name}` lets it, and leaves the tags as they are"
-            )
-    ids = (version.id, challenger.id)
-    labels = {id_: load_label_set(session, id_) for id_ in ids}
+    labels = _load_label_sets(session, (version, challenger))
     judge = _Judge(
         dict(session.execute(select(Label.id, Label.parent_id)).all()),
         {output.label_id for each in labels.values() for output in each.outputs if output.is_other},
         measures,
     )
-    found = Comparison(verdicts={id_: Counter() for id_ in ids})
+    found = Comparison(verdicts={id_: Counter() for id_ in labels})
     for page in product_pages(session, progress):
         _compare_page(session, page, labels, judge, found)
-    names: dict[int | None, str] = {None: ""}
-    names.update(session.execute(select(Label.id, Label.name)).all())
+    names = _label_names(session)
     return {
         "model": version.name,
         "challenger": challenger.name,
@@ -117,31 +110,124 @@ def compare_versions(
     }
 
 
+def list_differences(
+    session: Session,
+    *,
+    versions: Versions,
+    limit: int = 50,
+    cursor: str | None = None,
+    progress: Progress = lambda _done, _total: None,
+) -> Page:
+    """The products that would show another tag under the second version in place of the first, oldest first.
+
+    These are the changes that `compare_versions` counts; `confidence` is of what would be shown, if anything would.
+
+    Raises:
+        CatalogError: as there; or a bad cursor.
+    """
+    after = read_cursor("models compare", cursor)
+    labels = _load_label_sets(session, versions)
+    found: list[tuple[int, Decision, Decision]] = []
+    for page in product_pages(session, progress, after=after.row_id if after is not None else 0):
+        found += _find_differences(session, page, labels)
+        if len(found) > limit:
+            break
+    names = _label_names(session)
+    skus = dict(
+        session.execute(
+            select(Product.id, Product.sku).where(Product.id.in_([product_id for product_id, _, _ in found[:limit]]))
+        ).all()
+    )
+    rows = [
+        {
+            "sku": skus[product_id],
+            "from": names[old.label_id] or None,
+            "to": names[new.label_id] or None,
+            "confidence": None if new.label_id is None else new.confidence,
+        }
+        for product_id, old, new in found[:limit]
+    ]
+    return cut_page("models compare", rows, [Position(None, product_id) for product_id, _, _ in found], limit)
+
+
+def _load_label_sets(session: Session, versions: Versions) -> dict[int, LabelSet]:
+    """The labels of both by their ids, in this order; raises CatalogError where they cannot be compared."""
+    version, challenger = versions
+    if version.id == challenger.id:
+        raise CatalogError(f"{version.name} is compared with itself: name another model version")
+    for each in versions:
+        if not session.scalar(select(exists().where(Prediction.model_version_id == each.id))):
+            raise CatalogError(
+                f"{each.name} has predicted nothing in this catalog:"
+                f" `hangtag retag --model {each.name}` lets it, and leaves the tags as they are"
+            )
+    return {each.id: load_label_set(session, each.id) for each in versions}
+
+
+def _label_names(session: Session) -> dict[int | None, str]:
+    return {None: "", **dict(session.execute(select(Label.id, Label.name)).all())}
+
+
+@dataclass(frozen=True, slots=True)
+class _Product:
+    """What both say of a product's images, the labels that were rejected for it, and the one that a person gave it."""
+
+    id: int
+    said: tuple[Sequence[ImagePrediction], Sequence[ImagePrediction]]
+    rejected: Collection[int]
+    sku: str
+    person: int | None
+
+    @property
+    def is_lacking(self) -> bool:
+        """Whether the challenger has seen less of it."""
+        return len(self.said[1]) < len(self.said[0])
+
+    def decide(self, labels: Mapping[int, LabelSet], *, heeds_rejected: bool = True) -> tuple[Decision, Decision]:
+        """What either would have it show."""
+        first, second = (
+            decide(of, its, rejected=self.rejected if heeds_rejected else ())
+            for of, its in zip(self.said, labels.values(), strict=True)
+        )
+        return first, second
+
+
+def _read_page(session: Session, page: Sequence[int], ids: Collection[int]) -> Iterator[_Product]:
+    """The products of a page of which the first version has said something, in the order of their ids."""
+    first, second = (read_predictions(session, page, id_) for id_ in ids)
+    rejected = rejected_labels(session, page)
+    told = _told_labels(session, page)
+    for product_id in sorted(first):
+        both = (first[product_id], second.get(product_id, ()))
+        yield _Product(product_id, both, rejected.get(product_id, ()), *told.get(product_id, ("", None)))
+
+
+def _find_differences(
+    session: Session, page: Sequence[int], labels: Mapping[int, LabelSet]
+) -> Iterator[tuple[int, Decision, Decision]]:
+    for product in _read_page(session, page, labels):
+        if product.person is None and not product.is_lacking:
+            old, new = product.decide(labels)
+            if old.label_id != new.label_id:
+                yield product.id, old, new
+
+
 def _compare_page(
     session: Session, page: Sequence[int], labels: Mapping[int, LabelSet], judge: _Judge, found: Comparison
 ) -> None:
-    ids = tuple(labels)
-    said: list[Said] = [read_predictions(session, page, id_) for id_ in ids]
-    rejected = rejected_labels(session, page)
-    told = _told_labels(session, page)
-    for product_id, first in said[0].items():
-        second = said[1].get(product_id, ())
-        if len(second) < len(first):
+    for product in _read_page(session, page, labels):
+        if product.is_lacking:
             found.lacking += 1
             continue
         found.products += 1
-        sku, person = told.get(product_id, ("", None))
-        if person is None:
-            old, new = (
-                decide(of, labels[id_], rejected=rejected.get(product_id, ())).label_id
-                for of, id_ in zip((first, second), ids, strict=True)
-            )
-            if old != new:
-                found.changes[old, new] += 1
+        if product.person is None:
+            old, new = product.decide(labels)
+            if old.label_id != new.label_id:
+                found.changes[old.label_id, new.label_id] += 1
                 continue
-        elif judge.measures(sku):
-            for of, id_ in zip((first, second), ids, strict=True):
-                found.verdicts[id_][judge.judge(decide(of, labels[id_]), person)] += 1
+        elif judge.measures(product.sku):
+            for id_, decision in zip(labels, product.decide(labels, heeds_rejected=False), strict=True):
+                found.verdicts[id_][judge.judge(decision, product.person)] += 1
         found.same += 1
 
 

@@ -43,10 +43,10 @@ def derive_judged(session: Session, model_version_id: int, *, now: datetime, pro
     return _derive(session, pages, model_version_id, now)
 
 
-def product_pages(session: Session, progress: Progress) -> Iterator[Sequence[int]]:
-    """The ids of all products in order, a page at a time."""
-    total = session.scalars(select(func.count()).select_from(Product)).one()
-    last, done = 0, 0
+def product_pages(session: Session, progress: Progress, *, after: int = 0) -> Iterator[Sequence[int]]:
+    """The ids of all products in order, or of those after one, a page at a time."""
+    total = session.scalars(select(func.count()).where(Product.id > after)).one()
+    last, done = after, 0
     while ids := session.scalars(select(Product.id).where(Product.id > last).order_by(Product.id).limit(PAGE)).all():
         yield ids
         last, done = ids[-1], done + len(ids)

@@ -176,11 +176,12 @@ def load_label_set(session: Session, model_version_id: int) -> LabelSet:
 
 
 def list_model_versions(session: Session) -> list[dict[str, Any]]:
-    """Every model version, oldest first, with how many contents it has predicted."""
+    """Every model version, oldest first, with how many contents it has predicted, and its latest promotion."""
     current, previous = current_model_version(session), previous_model_version(session)
     counts = dict(
         session.execute(select(Prediction.model_version_id, func.count()).group_by(Prediction.model_version_id)).all()
     )
+    promotions = {row.model_version_id: row for row in session.scalars(select(Promotion).order_by(Promotion.id))}
     versions = session.scalars(select(ModelVersion).order_by(ModelVersion.id))
     return [
         {
@@ -191,6 +192,8 @@ def list_model_versions(session: Session) -> list[dict[str, Any]]:
             "labels": len(json.loads(version.manifest)["labels"]),
             "predictions": counts.get(version.id, 0),
             "imported_at": version.imported_at,
+            "promoted_at": promoted.promoted_at if (promoted := promotions.get(version.id)) else None,
+            "promoted_by": promoted.promoted_by if promoted else None,
             "sha256": version.sha256,
         }
         for version in versions

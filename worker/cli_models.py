@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from catalog.cli import person_name, stored_text
+from catalog.cli_pages import Paging, html_option, paging_options, print_pages, was_typed, write_sheet
 from catalog.output import Form, output_options, print_message, print_record, print_rows
 from worker.cli_challenge import challenge
 from worker.errors import FAILED
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from catalog.models import ModelVersion
+    from catalog.pages import Page
     from training.bundle import Bundle
 
-COLUMNS_FOR_PEOPLE = ("name", "current", "previous", "labels", "predictions", "imported_at")  # what fits a terminal
-COLUMNS = ("name", "attribute", "current", "previous", "labels", "predictions", "imported_at", "sha256")
+COLUMNS_FOR_PEOPLE = ("name", "current", "previous", "predictions", "imported_at", "promoted_at", "promoted_by")
+COLUMNS = (
+    "name", "attribute", "current", "previous", "labels", "predictions", "imported_at", "promoted_at", "promoted_by",
+    "sha256",
+)  # fmt: skip
 BY = click.option("--by", callback=person_name, help="Who does it; default: the login name.")
 
 
@@ -199,10 +204,18 @@ def _parse_threshold(text: str) -> tuple[str, float]:
 
 @models.command("compare", short_help="Say what promoting B would change in this catalog.")
 @click.argument("names", metavar="[A] B", nargs=-1, required=True, callback=_stored_texts)
+@click.option("--changes", is_flag=True, help="The products whose tag it would change: from what, to what.")
+@paging_options
+@html_option
 @output_options
-@click.pass_obj
-def compare_models(settings: Settings, *, names: tuple[str, ...], form: Form) -> None:
-    """Say what promoting B would change in this catalog, and which is right more often; A is the current model."""
+@click.pass_context
+def compare_models(
+    context: click.Context, *, names: tuple[str, ...], changes: bool, paging: Paging, html: str | None, form: Form
+) -> None:
+    """Say what promoting B would change in this catalog, and which is right more often; A is the current model.
+
+    With --changes the products; with --html these as a contact sheet, to look at before B is promoted.
+    """
     from catalog.comparison import compare_versions
     from catalog.database import reading
     from training.taught_labels import LIST
@@ -211,8 +224,13 @@ def compare_models(settings: Settings, *, names: tuple[str, ...], form: Form) ->
 
     if len(names) > 2:  # noqa: PLR2004  (A and B)
         raise click.UsageError("give one model version, or two")
-    with reading(settings.open_catalog()) as session:
-        first, second = _find(session, names[0] if names[1:] else None), _find(session, names[-1])
+    if changes:
+        _print_differences(context, names, paging=paging, html=html, form=form)
+        return
+    if html is not None or any(was_typed(context, name) for name in ("limit", "everything", "cursor")):
+        raise click.UsageError("--html, --limit, --all and --cursor go with --changes")
+    with reading(context.obj.open_catalog()) as session:
+        first, second = _find_both(session, names)
         learnt = {version.name: _origin(session, version) for version in (first, second)}
         taught = any(learnt.values())
         with progress_bar("comparing", unit="products") as show:
@@ -226,6 +244,35 @@ def compare_models(settings: Settings, *, names: tuple[str, ...], form: Form) ->
     for name, origin in learnt.items():
         if origin == LIST:
             print_message(f"{name} learnt from a list of its own: it may know these products too")
+
+
+def _print_differences(
+    context: click.Context, names: tuple[str, ...], *, paging: Paging, html: str | None, form: Form
+) -> None:
+    """What `models compare --changes` does."""
+    from catalog.comparison import DIFFERENCE_COLUMNS, list_differences
+    from worker.cli_tag import progress_bar
+
+    def ask(session: "Session", *, limit: int, cursor: str | None) -> "Page":
+        versions = _find_both(session, names)
+        with progress_bar("comparing", unit="products") as show:
+            return list_differences(
+                session, versions=versions, limit=limit, cursor=cursor,
+                progress=lambda done, total: show(done, total, ""),
+            )  # fmt: skip
+
+    if html is None:
+        print_pages(context, DIFFERENCE_COLUMNS, ask, {}, paging=paging, form=form)
+        return
+    write_sheet(
+        context, html, ask, {}, heading=f"What promoting {names[-1]} would change", for_review=False,
+        paging=paging, form=form, note=lambda row: f"{row['from'] or 'no tag'} → {row['to'] or 'no tag'}",
+    )  # fmt: skip
+
+
+def _find_both(session: "Session", names: tuple[str, ...]) -> "tuple[ModelVersion, ModelVersion]":
+    """A, or the current version where B alone is named, and B."""
+    return _find(session, names[0] if names[1:] else None), _find(session, names[-1])
 
 
 def _origin(session: "Session", version: "ModelVersion") -> str | None:

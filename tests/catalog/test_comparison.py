@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import select
 
 from catalog import derivation
-from catalog.comparison import compare_versions
+from catalog.comparison import compare_versions, list_differences
 from catalog.database import reading, writing
 from catalog.errors import CatalogError
 from catalog.models import ModelVersion, Tag
@@ -46,6 +46,32 @@ def test_products_are_compared_by_what_would_be_shown(shop: Shop, monkeypatch: p
     shop.promote(challenger)
     after = {sku: shop.shown(sku)["tag"] for sku in "abcdef"}
     assert sum(before[sku] != after[sku] for sku in before) == 4, "as was said"
+
+
+def test_the_products_that_would_change_are_listed_page_by_page(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(derivation, "PAGE", 2)
+    keys = [f"{letter}.jpg" for letter in "abcdefgh"]
+    shop.tag(dict.fromkeys(keys, SURE_SHIRT))
+    said = dict(zip(keys[:7], (SURE_COAT, SURE_SHIRT, UNSURE, SURE_COAT, SURE_COAT, SURE_BOOT, SURE_COAT), strict=True))
+    challenger = try_model(shop, dict(said))  # "h" it has not seen
+    with writing(shop.engine) as session:
+        confirm_tag(session, "d", by="anna", now=later(9))
+    found, cursor, pages = [], None, 0
+    with reading(shop.engine) as session:
+        first, second = (session.get_one(ModelVersion, id_) for id_ in (shop.model, challenger))
+        while pages == 0 or cursor is not None:
+            page = list_differences(session, versions=(first, second), limit=2, cursor=cursor)
+            found += page.rows
+            cursor, pages = page.next_cursor, pages + 1
+    assert [(row["sku"], row["from"], row["to"], row["confidence"] is None) for row in found] == [
+        ("a", "Shirt", "Coat", False), ("c", "Shirt", None, True), ("e", "Shirt", "Coat", False),
+        ("f", "Shirt", "Boot", False), ("g", "Shirt", "Coat", False),
+    ]  # fmt: skip
+    assert pages == 3
+    assert sum(change["products"] for change in compare(shop, challenger)["changes"]) == len(found)
+    shop.promote(challenger)
+    assert {row["sku"]: row["to"] for row in found} == {row["sku"]: shop.shown(row["sku"])["tag"] for row in found}
+    assert found[0]["confidence"] == shop.shown("a")["confidence"], "as was said"
 
 
 def test_the_thresholds_of_now_and_rejected_labels_are_heeded(shop: Shop) -> None:

@@ -14,7 +14,7 @@ from catalog.model_versions import (
     read_artifact,
 )  # fmt: skip
 from catalog.models import Label, ModelVersion
-from tests.catalog.shop import LABELS, NOW, SURE_SHIRT, Shop, manifest_of
+from tests.catalog.shop import LABELS, NOW, SURE_SHIRT, Shop, later, manifest_of
 
 
 def current(shop: Shop) -> str | None:
@@ -85,11 +85,17 @@ def test_versions_are_found_by_name_and_listed(shop: Shop) -> None:
         ]
 
 
-def test_the_list_says_which_version_is_current_which_was_and_what_each_has_predicted(shop: Shop) -> None:
+def test_the_list_says_which_version_is_current_which_was_what_each_has_predicted_and_who_promoted_it(
+    shop: Shop,
+) -> None:
     shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": SURE_SHIRT})
-    shop.promote(shop.add_model("tiny-2", current=False))
+    shop.promote(shop.add_model("tiny-2", current=False), by="bert", now=later(1))
     shop.add_model("tiny-3", current=False)
     shop.tag({"a.jpg": SURE_SHIRT})
     with reading(shop.engine) as session:
-        rows = [(r["name"], r["current"], r["previous"], r["predictions"]) for r in list_model_versions(session)]
-    assert rows == [("tiny-1", False, True, 2), ("tiny-2", True, False, 1), ("tiny-3", False, False, 0)]
+        rows = list_model_versions(session)
+    assert [(row["name"], row["current"], row["previous"], row["predictions"]) for row in rows] == [
+        ("tiny-1", False, True, 2), ("tiny-2", True, False, 1), ("tiny-3", False, False, 0),
+    ]  # fmt: skip
+    promotions = [(row["promoted_by"], row["promoted_at"]) for row in rows]
+    assert promotions == [("anna", NOW), ("bert", later(1)), (None, None)]

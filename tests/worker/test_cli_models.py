@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -175,6 +176,41 @@ def test_a_challenger_is_tried_compared_promoted_under_a_mapping_and_given_thres
     assert command_line.run("models", "thresholds", "ours", "--reset").returncode == 0
     after = command_line.rows("find")
     assert [row["tag"] for row in after] == [row["tag"] for row in before]
+
+
+def test_the_products_that_a_challenger_would_change_are_listed_and_looked_at(
+    command_line: CommandLine, tmp_path: Path
+) -> None:
+    shipped = shipped_bundle().manifest
+    (tmp_path / "photos").mkdir()
+    for photo in (Path(__file__).parents[2] / "samples" / "photos").glob("*.jpg"):
+        shutil.copy(photo, tmp_path / "photos")
+    assert command_line.tag(tmp_path / "photos")["images"] == 17
+    unsure = tuple(dataclasses.replace(label, threshold=1.0) for label in shipped.labels)  # parents alone are shown
+    write_bundle(
+        pack_bundle(dataclasses.replace(shipped, name="vague", labels=unsure), shipped_bundle().artifact),
+        tmp_path / "vague",
+    )
+    assert command_line.run("models", "import", tmp_path / "vague").returncode == 0
+    assert command_line.run("retag", "--model", "vague").returncode == 0
+    before = {row["sku"]: row["tag"] for row in command_line.rows("find")}
+
+    rows = command_line.rows("models", "compare", "vague", "--changes")
+    assert any(row["to"] for row in rows)
+    assert {row["sku"]: row["from"] for row in rows}.items() <= before.items()
+    done = command_line.run("models", "compare", shipped.name, "vague", "--changes", "--limit", "1")
+    assert f"hangtag models compare {shipped.name} vague --changes --limit 1 --cursor " in done.stderr
+    done = command_line.run("models", "compare", "vague", "--changes", "--html", tmp_path / "new.html")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "new.html").read_text()
+    assert "What promoting vague would change" in page
+    assert all(f"{row['from'] or 'no tag'} → {row['to'] or 'no tag'}" in page for row in rows)
+    done = command_line.run("models", "compare", "vague", "--html", tmp_path / "new.html")
+    assert (done.returncode, "go with --changes" in done.stderr) == (2, True)
+
+    assert command_line.run("models", "promote", "vague").returncode == 0
+    after = {row["sku"]: (row["tag"], row["confidence"]) for row in command_line.rows("find")}
+    assert {row["sku"]: (row["to"], row["confidence"]) for row in rows}.items() <= after.items(), "as was said"
 
 
 def test_promoting_a_third_model_deletes_what_the_first_one_said(command_line: CommandLine, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ PERMANENT_FAILURES = frozenset(
 )  # fmt: skip
 # Of the disk, the share, a right, a limit that may be set higher; and of a chunk whose workers died again and again.
 PASSING_FAILURES = frozenset({
-    "missing", "source_missing", "unreadable", "outside_root", "not_a_file", "too_large", "too_many_pixels", "gave_up",
+    "missing", "source_missing", "unreadable", "outside_root", "not_a_file", "too_large", "too_many_pixels",
+    "too_costly", "gave_up",
 })  # fmt: skip
 FAILURE_CODES = PERMANENT_FAILURES | PASSING_FAILURES

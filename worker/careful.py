@@ -34,7 +34,7 @@ def prepare_in_child(
 ) -> Generator[Pixels | ImageError, None, None]:
     """What `prepare` returns of each photo, an array of `shape`, run in a child process with these limits.
 
-    In its place the error that it raised, or decoder_died where the child did not come back with it.
+    In its place the error that it raised, or decoder_died or too_costly where the child did not come back with it.
     """
     done = 0
     again = -1  # the photo that is tried once more, as the first of a child
@@ -53,7 +53,7 @@ def prepare_in_child(
         # One that was not the first may lack the memory that others before it left behind; and whom somebody killed,
         # or whom busy cores gave no time, is not to blame yet.
         if again == done or not (_is_killed(status) or (done > first and not os.WIFSIGNALED(status))):
-            yield ImageError("decoder_died", _explain(status, cpu_s, memory_bytes))
+            yield _explain(status, cpu_s, memory_bytes)
             done += 1
         again = done
 
@@ -173,12 +173,14 @@ def _is_killed(status: int) -> bool:
     return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
 
 
-def _explain(status: int, cpu_s: int, memory_bytes: int) -> str:
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        if number == signal.SIGPROF:
-            return f"decoding took more than {cpu_s} CPU seconds (HANGTAG_IMAGE_CPU_S)"
-        if number == signal.SIGKILL:
-            return f"decoding took more than {WALL_FACTOR * cpu_s} seconds, or was killed"
-        return f"the decoder died of {signal.Signals(number).name}"
-    return f"the decoder gave up, as it does where {memory_bytes // 10**6} MB (HANGTAG_IMAGE_MEMORY_MB) are not enough"
+def _explain(status: int, cpu_s: int, memory_bytes: int) -> ImageError:
+    """What ended the child: too_costly is what a higher limit, or a machine with less to do, may let pass."""
+    if not os.WIFSIGNALED(status):
+        limit = f"{memory_bytes // 10**6} MB (HANGTAG_IMAGE_MEMORY_MB)"
+        return ImageError("too_costly", f"the decoder gave up, as it does where {limit} are not enough")
+    number = os.WTERMSIG(status)
+    if number == signal.SIGPROF:
+        return ImageError("too_costly", f"decoding took more than {cpu_s} CPU seconds (HANGTAG_IMAGE_CPU_S)")
+    if number == signal.SIGKILL:
+        return ImageError("too_costly", f"decoding took more than {WALL_FACTOR * cpu_s} seconds, or was killed")
+    return ImageError("decoder_died", f"the decoder died of {signal.Signals(number).name}")

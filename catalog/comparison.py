@@ -7,13 +7,13 @@ products at a time, so that memory stays flat.
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from catalog.decisions import Decision, ImagePrediction, LabelSet, decide
-from catalog.derivation import Progress, product_pages
+from catalog.derivation import Progress, count_products, product_pages, product_pages_after
 from catalog.errors import CatalogError
 from catalog.model_versions import ATTRIBUTE, load_label_set
 from catalog.models import Label, ModelVersion, Prediction, Product, Tag
@@ -49,12 +49,12 @@ class _Judge:
 
 @dataclass
 class Comparison:
-    """Counts of products. `changes` has what is shown now and would be then, by label ids."""
+    """Counts of products. `changes` has what is shown now and would be then."""
 
     products: int = 0
     same: int = 0
     lacking: int = 0
-    changes: Counter[tuple[int | None, int | None]] = field(default_factory=Counter)
+    changes: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
     verdicts: dict[int, Counter[str]] = field(default_factory=dict)
 
 
@@ -86,9 +86,9 @@ def compare_versions(
         measures,
     )
     found = Comparison(verdicts={id_: Counter() for id_ in labels})
+    shown = _shown_names(session)
     for page in product_pages(session, progress):
-        _compare_page(session, page, labels, judge, found)
-    names = _label_names(session)
+        _compare_page(session, page, labels, shown, judge, found)
     return {
         "model": version.name,
         "challenger": challenger.name,
@@ -102,52 +102,63 @@ def compare_versions(
             for each in (version, challenger)
         ],
         "changes": [
-            {"from": names[old] or None, "to": names[new] or None, "products": count}
+            {"from": old, "to": new, "products": count}
             for (old, new), count in sorted(
-                found.changes.items(), key=lambda item: (-item[1], *(names[label_id] for label_id in item[0]))
+                found.changes.items(), key=lambda item: (-item[1], *(name or "" for name in item[0]))
             )
         ],
     }
 
 
-def list_differences(
-    session: Session,
-    *,
-    versions: Versions,
-    limit: int = 50,
-    cursor: str | None = None,
-    progress: Progress = lambda _done, _total: None,
-) -> Page:
+class Differences:
     """The products that would show another tag under the second version in place of the first, oldest first.
 
-    These are the changes that `compare_versions` counts; `confidence` is of what would be shown, if anything would.
-
-    Raises:
-        CatalogError: as there; or a bad cursor.
+    These are the changes that `compare_versions` counts, and it raises what that raises.
     """
-    after = read_cursor("models compare", cursor)
-    labels = _load_label_sets(session, versions)
-    found: list[tuple[int, Decision, Decision]] = []
-    for page in product_pages(session, progress, after=after.row_id if after is not None else 0):
-        found += _find_differences(session, page, labels)
-        if len(found) > limit:
-            break
-    names = _label_names(session)
-    skus = dict(
-        session.execute(
-            select(Product.id, Product.sku).where(Product.id.in_([product_id for product_id, _, _ in found[:limit]]))
-        ).all()
-    )
-    rows = [
-        {
-            "sku": skus[product_id],
-            "from": names[old.label_id] or None,
-            "to": names[new.label_id] or None,
-            "confidence": None if new.label_id is None else new.confidence,
-        }
-        for product_id, old, new in found[:limit]
-    ]
-    return cut_page("models compare", rows, [Position(None, product_id) for product_id, _, _ in found], limit)
+
+    def __init__(
+        self, session: Session, versions: Versions, *, progress: Progress = lambda _done, _total: None
+    ) -> None:
+        self._session = session
+        self._labels = _load_label_sets(session, versions)
+        self._shown = _shown_names(session)
+        self._progress = progress
+        self._total: int | None = None
+        self._done = 0
+
+    def page(self, *, limit: int, cursor: str | None) -> Page:
+        """At most `limit` rows after a cursor; `confidence` is of what would be shown, if anything would.
+
+        Raises:
+            CatalogError: the cursor is none.
+        """
+        position = read_cursor("models compare", cursor)
+        after = position.row_id if position is not None else 0
+        if self._total is None:  # once for all pages
+            self._total = count_products(self._session, after=after)
+        found: list[_Difference] = []
+        for page in product_pages_after(self._session, after):
+            found += _find_differences(self._session, page, self._labels, self._shown)
+            if len(found) > limit:
+                break  # the products of this page are looked at again for the next rows
+            self._done += len(page)
+            self._progress(self._done, self._total)
+        ids = [difference.product_id for difference in found[: limit + 1]]
+        skus = dict(self._session.execute(select(Product.id, Product.sku).where(Product.id.in_(ids[:limit]))).all())
+        rows = [
+            {"sku": skus[product_id], "from": old, "to": new, "confidence": confidence}
+            for product_id, old, new, confidence in found[:limit]
+        ]
+        return cut_page("models compare", rows, [Position(None, product_id) for product_id in ids], limit)
+
+
+class _Difference(NamedTuple):
+    """What a product shows, what it would show, and how sure that is."""
+
+    product_id: int
+    old: str | None
+    new: str | None
+    confidence: float | None
 
 
 def _load_label_sets(session: Session, versions: Versions) -> dict[int, LabelSet]:
@@ -164,8 +175,9 @@ def _load_label_sets(session: Session, versions: Versions) -> dict[int, LabelSet
     return {each.id: load_label_set(session, each.id) for each in versions}
 
 
-def _label_names(session: Session) -> dict[int | None, str]:
-    return {None: "", **dict(session.execute(select(Label.id, Label.name)).all())}
+def _shown_names(session: Session) -> dict[int | None, str | None]:
+    """What a label is called where tags are shown; None: it is not, for the shop has no category for it."""
+    return {None: None, **dict(session.execute(select(Label.id, Label.shown)).all())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,17 +215,23 @@ def _read_page(session: Session, page: Sequence[int], ids: Collection[int]) -> I
 
 
 def _find_differences(
-    session: Session, page: Sequence[int], labels: Mapping[int, LabelSet]
-) -> Iterator[tuple[int, Decision, Decision]]:
+    session: Session, page: Sequence[int], labels: Mapping[int, LabelSet], shown: Mapping[int | None, str | None]
+) -> Iterator[_Difference]:
     for product in _read_page(session, page, labels):
         if product.person is None and not product.is_lacking:
             old, new = product.decide(labels)
-            if old.label_id != new.label_id:
-                yield product.id, old, new
+            if shown[old.label_id] != shown[new.label_id]:
+                confidence = None if shown[new.label_id] is None else new.confidence
+                yield _Difference(product.id, shown[old.label_id], shown[new.label_id], confidence)
 
 
 def _compare_page(
-    session: Session, page: Sequence[int], labels: Mapping[int, LabelSet], judge: _Judge, found: Comparison
+    session: Session,
+    page: Sequence[int],
+    labels: Mapping[int, LabelSet],
+    shown: Mapping[int | None, str | None],
+    judge: _Judge,
+    found: Comparison,
 ) -> None:
     for product in _read_page(session, page, labels):
         if product.is_lacking:
@@ -221,9 +239,9 @@ def _compare_page(
             continue
         found.products += 1
         if product.person is None:
-            old, new = product.decide(labels)
-            if old.label_id != new.label_id:
-                found.changes[old.label_id, new.label_id] += 1
+            old, new = (shown[decision.label_id] for decision in product.decide(labels))
+            if old != new:
+                found.changes[old, new] += 1
                 continue
         elif judge.measures(product.sku):
             for id_, decision in zip(labels, product.decide(labels, heeds_rejected=False), strict=True):

@@ -43,14 +43,26 @@ def derive_judged(session: Session, model_version_id: int, *, now: datetime, pro
     return _derive(session, pages, model_version_id, now)
 
 
-def product_pages(session: Session, progress: Progress, *, after: int = 0) -> Iterator[Sequence[int]]:
-    """The ids of all products in order, or of those after one, a page at a time."""
-    total = session.scalars(select(func.count()).where(Product.id > after)).one()
-    last, done = after, 0
+def product_pages(session: Session, progress: Progress) -> Iterator[Sequence[int]]:
+    """The ids of all products in order, a page at a time."""
+    total = count_products(session)
+    done = 0
+    for ids in product_pages_after(session, 0):
+        yield ids
+        done += len(ids)
+        progress(done, total)
+
+
+def product_pages_after(session: Session, last: int) -> Iterator[Sequence[int]]:
+    """The ids of the products after one, in order, a page at a time."""
     while ids := session.scalars(select(Product.id).where(Product.id > last).order_by(Product.id).limit(PAGE)).all():
         yield ids
-        last, done = ids[-1], done + len(ids)
-        progress(done, total)
+        last = ids[-1]
+
+
+def count_products(session: Session, *, after: int = 0) -> int:
+    """How many products there are, or stand after one."""
+    return session.scalars(select(func.count()).where(Product.id > after)).one()
 
 
 def _derive(session: Session, pages: Iterator[Sequence[int]], model_version_id: int, now: datetime) -> Derived:

@@ -8,6 +8,7 @@ process that may die.
 from __future__ import annotations
 
 import os
+import re
 import struct
 import warnings
 import zlib
@@ -58,6 +59,8 @@ _DAMAGE = (
     zlib.error,
 )
 
+_NO_MEMORY = re.compile(r"alloc|out of memory", re.IGNORECASE)
+
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a process for each core is at work already; threads blur every limit
 
 _TURNS = {
@@ -72,9 +75,9 @@ _TURNS = {
 
 
 class ImageError(TrainingError):
-    """One photo that cannot be used. `code` is one of six words for tables, `reason` one line for people.
+    """One photo that cannot be used. `code` is a word for tables, `reason` one line for people.
 
-    Codes: empty, not_an_image, format_not_supported, truncated, too_many_pixels, undecodable.
+    Codes here: empty, not_an_image, format_not_supported, truncated, too_many_pixels, too_costly, undecodable.
     """
 
     def __init__(self, code: str, reason: str) -> None:
@@ -100,7 +103,8 @@ def decode_photo(data: bytes, *, working_px: int, max_pixels: int, only_light: b
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns over metadata of photos that are fine; and its limit is not ours
         if only_light and name_format(data) == "HEIF":
-            raise CostlyPhotoError  # before libheif reads a byte of it: .4 s and 100 MB for a phone's 12 million pixels
+            _register_heif()  # here, for all children that are forked from this process
+            raise CostlyPhotoError  # before libheif reads a byte: .2 to .6 s and 100 MB for a phone's 12 million pixels
         photo = _open_photo(data, max_pixels)
         if only_light and _is_costly(photo, data):
             raise CostlyPhotoError
@@ -185,7 +189,10 @@ def _explain_failure(error: Exception, data: bytes, name: str | None, *, opened:
         return ImageError("format_not_supported", f"{name} is not supported; {', '.join(FORMATS)} are")
     if (opened and "truncated" in str(error)) or is_cut_short(data, name):
         return ImageError("truncated", f"the {name} file ends before its picture does")
-    text = " ".join(str(error).split())[:120] if opened else "its header is damaged"
+    text = " ".join(str(error).split())[:120]
+    if _NO_MEMORY.search(text):  # libavif and libheif say so; libwebp and libjpeg, of many scans, do not
+        return ImageError("too_costly", f"decoding the {name} file takes more memory than there is: {text}")
+    text = text if opened else "its header is damaged"
     return ImageError("undecodable", f"the {name} file cannot be decoded: {text or type(error).__name__}")
 
 

@@ -6,7 +6,6 @@ in `decoding`. The exception is what would end the process that decodes it.
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Iterator
 
@@ -55,39 +54,50 @@ def is_cut_short(data: bytes, name: str) -> bool:
 
 
 def has_unreadable_items(data: bytes) -> bool:
-    """Whether a HEIF file lists an item whose kind, name or content type is no UTF-8.
+    """Whether a HEIF file lists an item whose kind or content type is no UTF-8.
 
     Of one that is metadata pi-heif 1.4 makes a string without looking whether it became one, and the process ends.
     """
-    for kind, start, end in _iterate_boxes(data):
-        if kind != b"meta":
-            continue
-        for entry in _ITEM.finditer(data, start, end):
-            (size,) = struct.unpack(">I", entry[1])
-            try:
-                data[entry.end() : max(entry.start() + size, entry.end() + 4)].decode()
-            except UnicodeDecodeError:
-                return True
+    return any(
+        _is_unreadable(data[place:end])
+        for meta, start, meta_end in _iterate_boxes(data, 0, len(data))
+        if meta == b"meta"
+        for items, place, end in _iterate_boxes(data, start + 4, meta_end)
+        if items == b"iinf"
+        for entry, place, end in _iterate_boxes(data, place + (8 if data[place : place + 1] != b"\0" else 6), end)
+        if entry == b"infe"
+    )
+
+
+def _is_unreadable(entry: bytes) -> bool:
+    """The same of one entry, ISO/IEC 14496-12, 8.11.6: version, flags, number, protection, kind, name, content type."""
+    kind_at = {2: 8, 3: 10}.get(entry[0] if entry else 0)
+    if kind_at is None:  # older entries have no kind
+        return False
+    kind, texts = entry[kind_at : kind_at + 4], entry[kind_at + 4 :].split(b"\0")
+    try:
+        kind.decode()
+        if kind == b"mime":
+            texts[1:2] and texts[1].decode()
+    except UnicodeDecodeError:
+        return True
     return False
 
 
-# An item's entry, ISO/IEC 14496-12, 8.11.6: size, "infe", version, flags, number, protection; kind and names follow.
-_ITEM = re.compile(rb"(.{4})infe(?:\x02.{3}.{2}|\x03.{3}.{4}).{2}", re.DOTALL)
+def _iterate_boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, start of the content and end of each box (ISO/IEC 14496-12, 4.2) between two places of a file.
 
-
-def _iterate_boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, start and end of each outer box of a file (ISO/IEC 14496-12, 4.2); the end may lie beyond the file's.
-
-    Raises struct.error where not even a box's header is whole.
+    The end may lie beyond the outer one. What is too short for a box at the end is none.
     """
-    position = 0
-    while position < len(data):
-        size, kind = struct.unpack_from(">I4s", data, position)
-        if size == 1:
-            (size,) = struct.unpack_from(">Q", data, position + 8)
-        end = len(data) if size == 0 else position + max(int(size), 8)  # 0: it reaches to the end, wherever that is
-        yield kind, position, end
-        position = end
+    while start + 8 <= min(end, len(data)):
+        size, kind = struct.unpack_from(">I4s", data, start)
+        header = 8
+        if size == 1 and start + 16 <= len(data):
+            (size,) = struct.unpack_from(">Q", data, start + 8)
+            header = 16
+        box_end = end if size == 0 else start + max(int(size), header)  # 0: to the end, wherever that is
+        yield kind, start + header, box_end
+        start = box_end
 
 
 def _is_short_riff(data: bytes) -> bool:
@@ -106,7 +116,8 @@ def _is_short_tiff(data: bytes) -> bool:
 
 
 def _is_short_in_boxes(data: bytes) -> bool:
-    return max(end for _, _, end in _iterate_boxes(data)) > len(data)
+    last = max((end for _, _, end in _iterate_boxes(data, 0, len(data))), default=0)
+    return last > len(data) or any(data[last:])  # what is left is half a box, or zeros
 
 
 _CHECKS = {

@@ -26,6 +26,7 @@ Prepare: TypeAlias = Callable[[bytes], Pixels]
 
 WALL_FACTOR = 2  # seconds on the clock for each CPU second: twice 4 s are over before a lease of 10 s is
 TURN_S = 0.25
+NO_MEMORY = 3  # the exit status of a child that ran out of it
 FRAME = struct.Struct("<?I")  # of an answer: whether the photo was prepared, and the bytes that follow
 
 
@@ -94,7 +95,7 @@ def _run_child(
             except ImageError as error:
                 answer, is_prepared = json.dumps([error.code, error.reason]).encode(), False
             except MemoryError:
-                raise  # it ends here: what it holds is given back, and it is told from a child that was killed
+                os._exit(NO_MEMORY)  # what it holds is given back
             except Exception as error:
                 reason = f"the decoder raised {type(error).__name__}"
                 answer, is_prepared = json.dumps(["decoder_died", reason]).encode(), False
@@ -176,8 +177,10 @@ def _is_killed(status: int) -> bool:
 def _explain(status: int, cpu_s: int, memory_bytes: int) -> ImageError:
     """What ended the child: too_costly is what a higher limit, or a machine with less to do, may let pass."""
     if not os.WIFSIGNALED(status):
-        limit = f"{memory_bytes // 10**6} MB (HANGTAG_IMAGE_MEMORY_MB)"
-        return ImageError("too_costly", f"the decoder gave up, as it does where {limit} are not enough")
+        if os.waitstatus_to_exitcode(status) == NO_MEMORY:
+            limit = f"{memory_bytes // 10**6} MB (HANGTAG_IMAGE_MEMORY_MB)"
+            return ImageError("too_costly", f"decoding took more than {limit}")
+        return ImageError("decoder_died", "the decoder ended without an answer")
     number = os.WTERMSIG(status)
     if number == signal.SIGPROF:
         return ImageError("too_costly", f"decoding took more than {cpu_s} CPU seconds (HANGTAG_IMAGE_CPU_S)")

@@ -131,7 +131,7 @@ class _ChunkWork:
     clock: Clock
     renewed_at: float = field(default_factory=time.monotonic)
     prepared: list[_Prepared] = field(default_factory=list)  # for the net, which is given many at once
-    classified: set[bytes] = field(default_factory=set)  # contents predicted here, or prepared; some are not written
+    classified: set[bytes] = field(default_factory=set)  # contents predicted here; some are not written yet
     stages: StageClock = field(default_factory=StageClock)
     away: set[str] = field(default_factory=set)  # roots of sources that cannot be reached now
 
@@ -240,14 +240,15 @@ class _ChunkWork:
 
     def _known(self, hashes: Sequence[bytes]) -> set[bytes]:
         """Those of the contents that need no classifying."""
+        here = self.classified | {content_hash for _, content_hash, _ in self.prepared}
         if self.lease.again:
-            return set(self.classified)
+            return here
 
         def known() -> set[bytes]:
             with reading(self.engine) as session:
                 return known_contents(session, hashes, model_version_id=self.lease.model_version_id)
 
-        return self.classified | self._ask(known)
+        return here | self._ask(known)
 
     def _classify_or_give_up(self, images: Sequence[WaitingImage]) -> list[Outcome]:
         """Outcomes of a few images; at the last attempt of what fails with an error of ours, a failure for each."""
@@ -259,6 +260,7 @@ class _ChunkWork:
             if self.lease.attempt < MAX_ATTEMPTS:
                 raise
             log.exception("given up", extra=self.ids)
+            self.prepared = []  # of these images: at the last attempt there is one at a time
             return self._give_up(images, f"attempts failed: {' '.join(str(error).split())[:200]}")
 
     def _give_up(self, images: Sequence[WaitingImage], reason: str) -> list[Outcome]:
@@ -282,13 +284,14 @@ class _ChunkWork:
                     outcomes.append(Outcome(image.image_id, image.product_id, content_hash))
                 else:
                     self.prepared.append(_Prepared(image, content_hash, answer))
-                    self.classified.add(content_hash)
                     known.add(content_hash)
+                if len(self.prepared) == SLICE:
+                    outcomes += self._predict()
                 self._renew()
                 if self.is_stopping():
                     break
         # Large photos are read a few at a time. The net would be given few too, and what a batch lacks is filled up.
-        return outcomes + (self._predict() if self.one_by_one or len(self.prepared) >= SLICE else [])
+        return outcomes + (self._predict() if self.one_by_one else [])
 
     def _read(self, images: Sequence[WaitingImage]) -> tuple[list[tuple[WaitingImage, bytes, bytes]], list[Outcome]]:
         """Bytes and content hashes of those that can be read, failures of those that cannot."""
@@ -321,6 +324,7 @@ class _ChunkWork:
             return []
         with self.stages.stage("classify"):
             probabilities = self.model[1].classify(np.stack([pixels for _, _, pixels in prepared]))
+        self.classified |= {content_hash for _, content_hash, _ in prepared}
         return [
             Outcome(image.image_id, image.product_id, content_hash, probabilities=vector.tolist())
             for (image, content_hash, _), vector in zip(prepared, probabilities, strict=True)

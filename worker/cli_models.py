@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from catalog.pages import Page
     from training.bundle import Bundle
 
-COLUMNS_FOR_PEOPLE = ("name", "current", "previous", "predictions", "imported_at", "promoted_at", "promoted_by")
+COLUMNS_FOR_PEOPLE = ("name", "current", "previous", "predictions", "promoted_at", "promoted_by")  # fits a terminal
 COLUMNS = (
     "name", "attribute", "current", "previous", "labels", "predictions", "imported_at", "promoted_at", "promoted_by",
     "sha256",
@@ -250,22 +250,27 @@ def _print_differences(
     context: click.Context, names: tuple[str, ...], *, paging: Paging, html: str | None, form: Form
 ) -> None:
     """What `models compare --changes` does."""
-    from catalog.comparison import DIFFERENCE_COLUMNS, list_differences
+    from catalog.comparison import DIFFERENCE_COLUMNS, Differences
     from worker.cli_tag import progress_bar
 
+    differences: Differences | None = None
+    show: Callable[[int, int, str], None]
+
     def ask(session: "Session", *, limit: int, cursor: str | None) -> "Page":
-        versions = _find_both(session, names)
-        with progress_bar("comparing", unit="products") as show:
-            return list_differences(
-                session, versions=versions, limit=limit, cursor=cursor,
-                progress=lambda done, total: show(done, total, ""),
-            )  # fmt: skip
+        nonlocal differences, show
+        with progress_bar("comparing", unit="products") as show:  # a page's: rows are printed in between
+            if differences is None:
+                differences = Differences(
+                    session, _find_both(session, names), progress=lambda done, total: show(done, total, "")
+                )
+            return differences.page(limit=limit, cursor=cursor)
 
     if html is None:
         print_pages(context, DIFFERENCE_COLUMNS, ask, {}, paging=paging, form=form)
         return
+    what = f"{names[-1]} would change against {names[0]}" if names[1:] else f"promoting {names[-1]} would change"
     write_sheet(
-        context, html, ask, {}, heading=f"What promoting {names[-1]} would change", for_review=False,
+        context, html, ask, {}, heading=f"What {what}", for_review=False,
         paging=paging, form=form, note=lambda row: f"{row['from'] or 'no tag'} → {row['to'] or 'no tag'}",
     )  # fmt: skip
 

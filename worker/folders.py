@@ -13,10 +13,10 @@ from worker.names import text_of_path
 LATEST_NS = 2**63 - 1  # April 2262; no column takes more, and a clock that is set wrong dates files later
 UNREADABLE = -3  # in place of a size; -2 is "not looked at yet"
 
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif"}
-    | {".heic", ".heif", ".hif"}
-)
+IMAGE_SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".heic", ".heif", ".hif", ".tif", ".tiff", ".gif",
+    ".bmp",
+})  # fmt: skip
 # At most two digits: "SHIRT-2024" is a SKU, and so is a UUID whose last group happens to be all digits.
 VIEW_SUFFIX = re.compile(r"[-_](?:\d{1,2}|front|back)$", re.IGNORECASE)
 

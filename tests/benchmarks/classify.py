@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from training.bundle import Bundle, read_bundle, shipped_bundle
-from training.classifier import BATCH_IMAGES, Classifier
+from training.classifier import Classifier
 from training.decoding import Pixels
 from training.drawing.drawn_items import draw_backpack
 from training.drawing.drawn_shoes import draw_ankle_boot, draw_sneaker
@@ -60,8 +60,7 @@ def measure(name: str, bundle: Bundle, photos: list[Pixels]) -> None:
     ready = np.stack([prepare(photo, spec) for photo in photos])
 
     def classify(images: np.ndarray) -> None:
-        for start in range(0, len(images), BATCH_IMAGES):
-            classifier.classify(images[start : start + BATCH_IMAGES])
+        classifier.classify(images)
 
     prepared_s = time_rounds(lambda: [prepare(photo, spec) for photo in photos])
     net_s = time_rounds(lambda: classify(ready))

@@ -5,11 +5,12 @@ import pytest
 from sqlalchemy import select
 
 from catalog import derivation
-from catalog.comparison import compare_versions, list_differences
+from catalog.comparison import Differences, compare_versions
 from catalog.database import reading, writing
 from catalog.errors import CatalogError
 from catalog.models import ModelVersion, Tag
 from catalog.people import confirm_tag, correct_tag, reject_label
+from catalog.taxonomy import set_categories
 from catalog.thresholds import set_thresholds
 from tests.catalog.shop import NO_PRODUCT, SOME_TOP, SURE_BOOT, SURE_COAT, SURE_SHIRT, UNSURE, Shop, later, photo
 
@@ -57,10 +58,12 @@ def test_the_products_that_would_change_are_listed_page_by_page(shop: Shop, monk
     with writing(shop.engine) as session:
         confirm_tag(session, "d", by="anna", now=later(9))
     found, cursor, pages = [], None, 0
+    walked: list[tuple[int, int]] = []
     with reading(shop.engine) as session:
         first, second = (session.get_one(ModelVersion, id_) for id_ in (shop.model, challenger))
+        differences = Differences(session, (first, second), progress=lambda done, total: walked.append((done, total)))
         while pages == 0 or cursor is not None:
-            page = list_differences(session, versions=(first, second), limit=2, cursor=cursor)
+            page = differences.page(limit=2, cursor=cursor)
             found += page.rows
             cursor, pages = page.next_cursor, pages + 1
     assert [(row["sku"], row["from"], row["to"], row["confidence"] is None) for row in found] == [
@@ -68,10 +71,31 @@ def test_the_products_that_would_change_are_listed_page_by_page(shop: Shop, monk
         ("f", "Shirt", "Boot", False), ("g", "Shirt", "Coat", False),
     ]  # fmt: skip
     assert pages == 3
+    assert walked[-1] == (8, 8)
+    assert walked == sorted(walked)
     assert sum(change["products"] for change in compare(shop, challenger)["changes"]) == len(found)
     shop.promote(challenger)
     assert {row["sku"]: row["to"] for row in found} == {row["sku"]: shop.shown(row["sku"])["tag"] for row in found}
     assert found[0]["confidence"] == shop.shown("a")["confidence"], "as was said"
+
+
+def test_what_is_shown_counts_where_the_shop_has_categories_of_its_own(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": SURE_SHIRT, "c.jpg": SURE_BOOT})
+    challenger = try_model(shop, {"a.jpg": SURE_COAT, "b.jpg": SURE_BOOT, "c.jpg": SURE_SHIRT})
+    with writing(shop.engine) as session:
+        set_categories(session, {shop.label_id("Shirt"): "Upper", shop.label_id("Coat"): "Upper"})
+        set_categories(
+            session, {shop.label_id("Shirt"): "Upper", shop.label_id("Coat"): "Upper", shop.label_id("Boot"): ""}
+        )
+    found = compare(shop, challenger)
+    assert (found["same"], found["changes"]) == (1, [
+        {"from": None, "to": "Upper", "products": 1}, {"from": "Upper", "to": None, "products": 1},
+    ])  # fmt: skip
+    with reading(shop.engine) as session:
+        first, second = (session.get_one(ModelVersion, id_) for id_ in (shop.model, challenger))
+        rows = Differences(session, (first, second)).page(limit=10, cursor=None).rows
+    assert [(row["sku"], row["from"], row["to"]) for row in rows] == [("b", "Upper", None), ("c", None, "Upper")]
+    assert shop.promote(challenger).changed == 2, "as was said"
 
 
 def test_the_thresholds_of_now_and_rejected_labels_are_heeded(shop: Shop) -> None:

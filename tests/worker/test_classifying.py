@@ -247,6 +247,33 @@ def test_slices_are_few_in_number_and_in_bytes_and_the_net_is_given_many_at_once
     assert min(batches[:-1]) >= 4
 
 
+def test_copies_of_what_the_net_fails_on_have_an_outcome_of_their_own(
+    catalog_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = draw_picture(tmp_path / "photos" / "a.png", 1)
+    for name in ("b.png", "c.png", "d.png"):
+        shutil.copy(photo, photo.with_name(name))
+    failures = iter([True])  # of "b"; "a" is not tried again at the last attempt
+
+    class FailingClassifier(Classifier):
+        def classify(self, images: Any) -> Any:  # noqa: ANN401
+            if next(failures, False):
+                raise RuntimeError("the net failed")
+            return super().classify(images)
+
+    monkeypatch.setattr(MODELS, "load", lambda *_: (shipped_bundle(), FailingClassifier(shipped_bundle())))
+    run_id, chunk_id = one_chunk(catalog_engine, tmp_path / "photos")
+    set_attempts(catalog_engine, chunk_id, MAX_ATTEMPTS - 1)
+    assert classify(catalog_engine, chunk_id) == 4
+    close_runs(catalog_engine)
+    codes = {key: image.failure_code for key, image in images(catalog_engine).items()}
+    assert codes == {"a.png": "gave_up", "b.png": "gave_up", "c.png": None, "d.png": None}
+    with reading(catalog_engine) as session:
+        assert session.scalar(select(func.count()).select_from(Prediction)) == 1
+    run = run_of(catalog_engine, run_id)
+    assert (run.classified, run.reused, run.failed) == (1, 1, 2)
+
+
 @pytest.mark.parametrize("slice_images", [32, 1])
 def test_a_content_that_a_chunk_holds_under_several_names_is_classified_once(
     catalog_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slice_images: int

@@ -1,4 +1,4 @@
-"""Photos that may kill their decoder are prepared apart, at the first attempt too."""
+"""Photos that may kill their decoder are prepared apart, at every attempt."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from worker.settings import Settings
 from worker.stages import StageClock
 
 HEIC = Path(__file__).parents[1] / "training" / "heic"
-CODES = {"undecodable", "truncated", "not_an_image", "too_many_pixels", "decoder_died"}
+CODES = {"undecodable", "truncated", "not_an_image", "too_many_pixels", "too_costly", "decoder_died"}
 LIMITS = Limits(max_pixels=20_000_000, max_file_bytes=10**8, cpu_s=Settings().image_cpu_s,
                 memory_bytes=Settings().image_memory_mb * 10**6)  # fmt: skip
 

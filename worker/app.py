@@ -144,7 +144,7 @@ def run_worker(settings: Settings, *, broker_url: str, name: str, processes: int
     app = create_worker_app(settings, broker_url=broker_url, is_stopping=lambda: stop_flag[0] != 0)
     app.hangtag_settings = settings
     app.steps["consumer"].add(DispatchStep)
-    setup_logging.connect(_setup_logging(settings), weak=False)
+    log_as_set(settings)
     parent = os.getpid()  # of the children, who run this
     worker_process_init.connect(lambda **_kwargs: die_with_parent(parent), weak=False)
     worker_shutting_down.connect(_raise_flag(stop_flag), weak=False)
@@ -163,13 +163,6 @@ def run_worker(settings: Settings, *, broker_url: str, name: str, processes: int
     return int(worker.exitcode or 0)
 
 
-def run_beat(settings: Settings, *, broker_url: str) -> None:
-    """Tick in this process until it is told to stop. The schedule is kept in memory: the nights are in the rows."""
-    setup_logging.connect(_setup_logging(settings), weak=False)
-    app = create_worker_app(settings, broker_url=broker_url)
-    app.Beat(scheduler_cls="celery.beat:Scheduler", loglevel=settings.log_level, quiet=True).run()
-
-
 def _raise_flag(flag: mmap) -> Any:  # noqa: ANN401
     def stop(**_kwargs: object) -> None:
         flag[0] = 1
@@ -177,8 +170,10 @@ def _raise_flag(flag: mmap) -> Any:  # noqa: ANN401
     return stop
 
 
-def _setup_logging(settings: Settings) -> Any:  # noqa: ANN401
+def log_as_set(settings: Settings) -> None:
+    """Have Celery log in our form and to our level."""
+
     def setup(**_kwargs: object) -> None:
         set_up_logging(level=settings.log_level, form=settings.log_format)
 
-    return setup
+    setup_logging.connect(setup, weak=False)

@@ -61,7 +61,7 @@ def worker(settings: Settings, *, processes: int | None, name: str | None, wait:
 @click.pass_obj
 def beat(settings: Settings) -> None:
     """Tick once a minute, so that a worker begins the nightly run, or a training, when due. One or more may run."""
-    from worker.app import run_beat
+    from worker.beat import run_beat
     from worker.nightly import parse_schedule, parse_zone
 
     if not settings.redis_url:

@@ -33,7 +33,7 @@ def draw_folder(folder: Path, count: int, *, first: int = 0) -> Path:
 
 
 def draw_slow_folder(folder: Path, count: int) -> Path:
-    """A folder of `count` products whose pictures each take some 50 ms to decode: 5 megapixels of PNG."""
+    """A folder of `count` products whose pictures each take some 50 ms to decode: 7 megapixels of PNG."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         # What follows the end of the picture is part of the content, and no decoder reads it.
@@ -43,7 +43,7 @@ def draw_slow_folder(folder: Path, count: int) -> Path:
 
 @cache
 def _slow_png() -> bytes:
-    picture = Image.new("RGB", (2000, 2600), "white")
+    picture = Image.new("RGB", (2000, 3600), "white")
     ImageDraw.Draw(picture).ellipse((500, 300, 1500, 2300), fill="navy")
     file = BytesIO()
     picture.save(file, "PNG", compress_level=1)

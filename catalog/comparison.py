@@ -13,7 +13,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from catalog.decisions import Decision, ImagePrediction, LabelSet, decide
-from catalog.derivation import Progress, count_products, product_pages, product_pages_after
+from catalog.derivation import Progress, count_products_after, product_pages, product_pages_after, shown_names
 from catalog.errors import CatalogError
 from catalog.model_versions import ATTRIBUTE, load_label_set
 from catalog.models import Label, ModelVersion, Prediction, Product, Tag
@@ -23,7 +23,6 @@ from catalog.tags import read_predictions, rejected_labels
 VERDICTS = ("right", "wrong", "parent_only", "nothing")
 DIFFERENCE_COLUMNS = ("sku", "from", "to", "confidence")
 
-Said = Mapping[int, Sequence[ImagePrediction]]
 Versions = tuple[ModelVersion, ModelVersion]  # what is shown now, and the challenger
 
 
@@ -86,7 +85,7 @@ def compare_versions(
         measures,
     )
     found = Comparison(verdicts={id_: Counter() for id_ in labels})
-    shown = _shown_names(session)
+    shown = shown_names(session)
     for page in product_pages(session, progress):
         _compare_page(session, page, labels, shown, judge, found)
     return {
@@ -121,7 +120,7 @@ class Differences:
     ) -> None:
         self._session = session
         self._labels = _load_label_sets(session, versions)
-        self._shown = _shown_names(session)
+        self._shown = shown_names(session)
         self._progress = progress
         self._total: int | None = None
         self._done = 0
@@ -135,7 +134,7 @@ class Differences:
         position = read_cursor("models compare", cursor)
         after = position.row_id if position is not None else 0
         if self._total is None:  # once for all pages
-            self._total = count_products(self._session, after=after)
+            self._total = count_products_after(self._session, after)
         found: list[_Difference] = []
         for page in product_pages_after(self._session, after):
             found += _find_differences(self._session, page, self._labels, self._shown)
@@ -173,11 +172,6 @@ def _load_label_sets(session: Session, versions: Versions) -> dict[int, LabelSet
                 f" `hangtag retag --model {each.name}` lets it, and leaves the tags as they are"
             )
     return {each.id: load_label_set(session, each.id) for each in versions}
-
-
-def _shown_names(session: Session) -> dict[int | None, str | None]:
-    """What a label is called where tags are shown; None: it is not, for the shop has no category for it."""
-    return {None: None, **dict(session.execute(select(Label.id, Label.shown)).all())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +213,20 @@ def _find_differences(
 ) -> Iterator[_Difference]:
     for product in _read_page(session, page, labels):
         if product.person is None and not product.is_lacking:
-            old, new = product.decide(labels)
-            if shown[old.label_id] != shown[new.label_id]:
-                confidence = None if shown[new.label_id] is None else new.confidence
-                yield _Difference(product.id, shown[old.label_id], shown[new.label_id], confidence)
+            difference = _compare_product(product, labels, shown)
+            if difference is not None:
+                yield difference
+
+
+def _compare_product(
+    product: _Product, labels: Mapping[int, LabelSet], shown: Mapping[int | None, str | None]
+) -> _Difference | None:
+    """How what is shown of a product on which nobody has spoken would change; None: it would not."""
+    first, second = product.decide(labels)
+    old, new = shown[first.label_id], shown[second.label_id]
+    if old == new:
+        return None
+    return _Difference(product.id, old, new, None if new is None else second.confidence)
 
 
 def _compare_page(
@@ -239,9 +243,9 @@ def _compare_page(
             continue
         found.products += 1
         if product.person is None:
-            old, new = (shown[decision.label_id] for decision in product.decide(labels))
-            if old != new:
-                found.changes[old, new] += 1
+            difference = _compare_product(product, labels, shown)
+            if difference is not None:
+                found.changes[difference.old, difference.new] += 1
                 continue
         elif judge.measures(product.sku):
             for id_, decision in zip(labels, product.decide(labels, heeds_rejected=False), strict=True):

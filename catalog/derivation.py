@@ -45,7 +45,7 @@ def derive_judged(session: Session, model_version_id: int, *, now: datetime, pro
 
 def product_pages(session: Session, progress: Progress) -> Iterator[Sequence[int]]:
     """The ids of all products in order, a page at a time."""
-    total = count_products(session)
+    total = count_products_after(session, 0)
     done = 0
     for ids in product_pages_after(session, 0):
         yield ids
@@ -60,20 +60,25 @@ def product_pages_after(session: Session, last: int) -> Iterator[Sequence[int]]:
         last = ids[-1]
 
 
-def count_products(session: Session, *, after: int = 0) -> int:
-    """How many products there are, or stand after one."""
-    return session.scalars(select(func.count()).where(Product.id > after)).one()
+def count_products_after(session: Session, last: int) -> int:
+    """How many products stand after one."""
+    return session.scalars(select(func.count()).where(Product.id > last)).one()
 
 
 def _derive(session: Session, pages: Iterator[Sequence[int]], model_version_id: int, now: datetime) -> Derived:
     products = changed = 0
-    tags: dict[int | None, str | None] = dict(session.execute(select(Label.id, Label.shown)).all())
+    tags = shown_names(session)
     for ids in pages:
         if ids:
             derived = recompute_tags(session, ids, model_version_id=model_version_id, run_id=None, now=now)
-            changed += sum(tags.get(old) != tags.get(new) for old, new in derived.changed)
+            changed += sum(tags[old] != tags[new] for old, new in derived.changed)
             products += len(ids)
     return Derived(products, changed)
+
+
+def shown_names(session: Session) -> dict[int | None, str | None]:
+    """What each label, and no label, is called where tags are shown; None where the shop has no category for it."""
+    return {None: None, **dict(session.execute(select(Label.id, Label.shown)).all())}
 
 
 def _predicted_products(session: Session, page: Sequence[int], model_version_id: int) -> Sequence[int]:

@@ -102,10 +102,12 @@ def decode_photo(data: bytes, *, working_px: int, max_pixels: int, only_light: b
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns over metadata of photos that are fine; and its limit is not ours
-        if only_light and name_format(data) == "HEIF":
+        name = name_format(data)
+        if name == "HEIF":
             _register_heif()  # here, for all children that are forked from this process
-            raise CostlyPhotoError  # before libheif reads a byte: .2 to .6 s and 100 MB for a phone's 12 million pixels
-        photo = _open_photo(data, max_pixels)
+            if only_light:  # before libheif reads a byte: .2 to .6 s and 100 MB for a phone's 12 million pixels
+                raise CostlyPhotoError
+        photo = _open_photo(data, name, max_pixels)
         if only_light and _is_costly(photo, data):
             raise CostlyPhotoError
         try:
@@ -152,15 +154,12 @@ def _decode_any(photo: Image.Image, power: int, factor: int) -> Image.Image:
     return _reduce_scale(photo, factor if drafted else power * factor)
 
 
-def _open_photo(data: bytes, max_pixels: int) -> Image.Image:
+def _open_photo(data: bytes, name: str | None, max_pixels: int) -> Image.Image:
     if not data:
         raise ImageError("empty", "the file is empty")
-    name = name_format(data)
     try:
-        if name == "HEIF":
-            _register_heif()
-            if has_unreadable_items(data):
-                raise ImageError("undecodable", "the HEIF file cannot be decoded: its list of items is damaged")
+        if name == "HEIF" and has_unreadable_items(data):
+            raise ImageError("undecodable", "the HEIF file cannot be decoded: its list of items is damaged")
         photo = Image.open(BytesIO(data), formats=FORMATS if name == "HEIF" else PILLOWS_FORMATS)
     except Image.DecompressionBombError as error:
         raise ImageError("too_many_pixels", str(error).split(",")[0]) from None

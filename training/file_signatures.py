@@ -59,12 +59,13 @@ def has_unreadable_items(data: bytes) -> bool:
     Of one that is metadata pi-heif 1.4 makes a string without looking whether it became one, and the process ends.
     """
     return any(
-        _is_unreadable(data[place:end])
+        _is_unreadable(data[at:end])
         for meta, start, meta_end in _iterate_boxes(data, 0, len(data))
         if meta == b"meta"
-        for items, place, end in _iterate_boxes(data, start + 4, meta_end)
+        for items, place, items_end in _iterate_boxes(data, start + 4, meta_end)
         if items == b"iinf"
-        for entry, place, end in _iterate_boxes(data, place + (8 if data[place : place + 1] != b"\0" else 6), end)
+        # Version and flags, then how many there are: two bytes of it in the first version.
+        for entry, at, end in _iterate_boxes(data, place + (6 if data[place : place + 1] == b"\0" else 8), items_end)
         if entry == b"infe"
     )
 
@@ -78,7 +79,7 @@ def _is_unreadable(entry: bytes) -> bool:
     try:
         kind.decode()
         if kind == b"mime":
-            texts[1:2] and texts[1].decode()
+            b"".join(texts[1:2]).decode()
     except UnicodeDecodeError:
         return True
     return False

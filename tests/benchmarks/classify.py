@@ -59,13 +59,10 @@ def measure(name: str, bundle: Bundle, photos: list[Pixels]) -> None:
 
     ready = np.stack([prepare(photo, spec) for photo in photos])
 
-    def classify(images: np.ndarray) -> None:
-        classifier.classify(images)
-
     prepared_s = time_rounds(lambda: [prepare(photo, spec) for photo in photos])
-    net_s = time_rounds(lambda: classify(ready))
-    both_s = time_rounds(lambda: classify(np.stack([prepare(photo, spec) for photo in photos])))
-    floor_s = time_rounds(lambda: classify(np.stack([resize(photo) for photo in photos])))
+    net_s = time_rounds(lambda: classifier.classify(ready))
+    both_s = time_rounds(lambda: classifier.classify(np.stack([prepare(photo, spec) for photo in photos])))
+    floor_s = time_rounds(lambda: classifier.classify(np.stack([resize(photo) for photo in photos])))
     rate = len(photos)
     print(
         f"{name:<10} prepare {rate / prepared_s:>7,.0f}/s   net {rate / net_s:>7,.0f}/s   both {rate / both_s:>7,.0f}/s"

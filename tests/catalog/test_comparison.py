@@ -83,7 +83,6 @@ def test_what_is_shown_counts_where_the_shop_has_categories_of_its_own(shop: Sho
     shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": SURE_SHIRT, "c.jpg": SURE_BOOT})
     challenger = try_model(shop, {"a.jpg": SURE_COAT, "b.jpg": SURE_BOOT, "c.jpg": SURE_SHIRT})
     with writing(shop.engine) as session:
-        set_categories(session, {shop.label_id("Shirt"): "Upper", shop.label_id("Coat"): "Upper"})
         set_categories(
             session, {shop.label_id("Shirt"): "Upper", shop.label_id("Coat"): "Upper", shop.label_id("Boot"): ""}
         )

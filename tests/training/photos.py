@@ -1,11 +1,13 @@
 """Photos drawn in memory: an item with sleeves and a neck, so that turning or mirroring it shows."""
 
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+HEIC = Path(__file__).parent / "heic"  # the same item as a phone stores it: its README
 OUTLINE = [(0.3, 0.15), (0.45, 0.2), (0.6, 0.15), (0.9, 0.4), (0.75, 0.5), (0.66, 0.42), (0.66, 0.88), (0.3, 0.88)]
 
 

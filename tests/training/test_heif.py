@@ -2,22 +2,20 @@
 
 import struct
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.training.photos import draw_item, encode, measure_difference
+from tests.training.photos import HEIC, draw_item, encode, measure_difference
 from training import decoding
 from training.decoding import CostlyPhotoError, ImageError, Pixels, decode_photo
 from training.file_signatures import has_unreadable_items
 
-FOLDER = Path(__file__).parent / "heic"
 CODES = {"truncated", "undecodable", "not_an_image", "format_not_supported", "too_many_pixels"}
 
 
 def read(name: str) -> bytes:
-    return (FOLDER / f"{name}.heic").read_bytes()
+    return (HEIC / f"{name}.heic").read_bytes()
 
 
 def decode(data: bytes, *, max_pixels: int = 20_000_000) -> Pixels:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, func, select
 
 from catalog.database import open_engine, reading
 from catalog.models import Chunk, Image, Prediction, Product, Run, Source
+from tests.training.photos import HEIC
 from tests.worker.pictures import draw_folder, draw_picture
 from tests.worker.service import (
     LIMITS,
@@ -50,7 +51,7 @@ def test_a_phones_photo_is_tagged_and_one_that_claims_to_be_one_has_a_reason(
     catalog_engine: Engine, tmp_path: Path
 ) -> None:
     draw_picture(tmp_path / "photos" / "a.png")
-    shutil.copy(Path(__file__).parents[1] / "training" / "heic" / "phone.heic", tmp_path / "photos" / "IMG-1.HEIC")
+    shutil.copy(HEIC / "phone.heic", tmp_path / "photos" / "IMG-1.HEIC")
     (tmp_path / "photos" / "IMG-2.heif").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"x" * 100)
 
     run = tag_paths(catalog_engine, tmp_path / "photos")

@@ -1,11 +1,10 @@
 """Photos that may kill their decoder are prepared apart, at every attempt."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from tests.training.photos import draw_item, encode, measure_difference
+from tests.training.photos import HEIC, draw_item, encode, measure_difference
 from training.bundle import shipped_bundle
 from training.decoding import Pixels
 from training.preprocessing import ImageError
@@ -13,7 +12,6 @@ from worker.preparing import Limits, prepare_photos
 from worker.settings import Settings
 from worker.stages import StageClock
 
-HEIC = Path(__file__).parents[1] / "training" / "heic"
 CODES = {"undecodable", "truncated", "not_an_image", "too_many_pixels", "too_costly", "decoder_died"}
 LIMITS = Limits(max_pixels=20_000_000, max_file_bytes=10**8, cpu_s=Settings().image_cpu_s,
                 memory_bytes=Settings().image_memory_mb * 10**6)  # fmt: skip

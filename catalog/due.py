@@ -4,6 +4,7 @@ Only reads. Putting what is due into chunks is the business of `catalog.register
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -40,7 +41,7 @@ class ImageFile(NamedTuple):
 
 
 class KnownImage(NamedTuple):
-    """What the catalog holds of a key that was found again."""
+    """What the catalog holds of a file that was found again, as a photo of one product."""
 
     id: int
     key: str
@@ -158,19 +159,18 @@ def sort_files(
     seen: SeenImages | None,
     now: datetime,
 ) -> SortedFiles:
-    """Hold a batch of distinct keys of a source against their rows.
+    """Hold a batch of files of a source against their rows; no two of one key and SKU, in all batches of a run.
 
     Args:
         seen: told which rows were met, wanted or not.
     """
-    known = _known_images(session, question, source_id, [file.key for file in files])
-    here = [file for file in files if not _is_missing(file, known.get(file.key))]
+    known = _known_images(session, question, source_id, sorted({file.key for file in files}))
+    here = [(file, row) for file, row in _pair(files, known, seen) if not _is_missing(file, row)]
     if seen is not None:
-        seen.add(source_id, [known[file.key].id for file in here if file.key in known])
+        seen.add(source_id, [row.id for _, row in here if row is not None])
     found = SortedFiles()
     wanted = _wanted_products(session, question.wanted, known)
-    for file in here:
-        row = known.get(file.key)
+    for file, row in here:
         if row is not None and question.is_retag and wanted is None and _is_as_it_was(file, row):
             found.settled += question.wanted.takes_sku(file.sku)
             continue
@@ -190,6 +190,24 @@ def sort_files(
         else:
             found.settled += 1
     return found
+
+
+def _pair(
+    files: Sequence[ImageFile], known: Sequence[KnownImage], seen: SeenImages | None
+) -> list[tuple[ImageFile, KnownImage | None]]:
+    """Each file with its row: that of its product, else one of a product that the photo is not said to show any more.
+
+    That is how a corrected SKU, or another rule for SKUs, keeps what is known of a photo. What a run has met stays
+    where it is, and of a manifest's other rows for a photo those of this batch are known: where a photo is said to
+    show one more product, and two thousand rows before the one that it showed already, it moves, and comes back.
+    """
+    of_product = {(row.key, row.sku): row for row in known}
+    pairs = [(file, of_product.pop((file.key, file.sku), None)) for file in files]
+    free: dict[str, list[KnownImage]] = defaultdict(list)
+    for row in of_product.values():
+        if seen is None or row.id not in seen:
+            free[row.key].append(row)
+    return [(file, free[file.key].pop() if row is None and free.get(file.key) else row) for file, row in pairs]
 
 
 def _is_missing(file: ImageFile, row: KnownImage | None) -> bool:
@@ -232,7 +250,7 @@ def may_pass_now(question: Question, row: KnownImage, now: datetime) -> bool:
     return row.retries < len(RETRY_AFTER) and now - row.failed_at >= RETRY_AFTER[row.retries]
 
 
-def _known_images(session: Session, question: Question, source_id: int, keys: Sequence[str]) -> dict[str, KnownImage]:
+def _known_images(session: Session, question: Question, source_id: int, keys: Sequence[str]) -> list[KnownImage]:
     query = (
         select(
             Image.id, Image.key, Image.product_id, Image.size_bytes, Image.modified_ns, Image.failure_code,
@@ -251,18 +269,18 @@ def _known_images(session: Session, question: Question, source_id: int, keys: Se
             Prediction, _is_predicted_by(question.model_version_id)
         )
     # Not through the session, which would look at each row for what it maps: a third of the time of a night.
-    return {row[1]: KnownImage._make(row) for row in session.connection().execute(query).all()}
+    return [KnownImage._make(row) for row in session.connection().execute(query).all()]
 
 
 def _is_predicted_by(model_version_id: int) -> ColumnElement[bool]:
     return (Prediction.content_hash == Image.content_hash) & (Prediction.model_version_id == model_version_id)
 
 
-def _wanted_products(session: Session, wanted: Wanted, known: dict[str, KnownImage]) -> set[int] | None:
+def _wanted_products(session: Session, wanted: Wanted, known: Sequence[KnownImage]) -> set[int] | None:
     """Those of the rows' products whose tag is asked for; None: nothing is asked of the tag."""
     if not wanted.asks_tag:
         return None
-    ids = {row.product_id for row in known.values()}
+    ids = {row.product_id for row in known}
     query = (
         select(Tag.product_id)
         .join(Product, Product.id == Tag.product_id)

@@ -160,11 +160,14 @@ class Chunk(Base):
 
 
 class Image(Base):
-    """One file of a source. An image that waits belongs to one chunk; one that is done belongs to none."""
+    """One file of a source as a photo of one product; a photo of several is a row for each.
+
+    An image that waits belongs to one chunk; one that is done belongs to none.
+    """
 
     __tablename__ = "image"
     __table_args__ = (
-        UniqueConstraint("source_id", "key"),
+        UniqueConstraint("source_id", "key", "product_id"),
         CheckConstraint(
             "(failure_code IS NULL) = (failure_reason IS NULL) AND (failure_code IS NULL) = (failed_at IS NULL)",
             name="failure_is_whole",

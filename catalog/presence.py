@@ -50,7 +50,8 @@ class SeenImages:
         self.of_source[source_id] += len(known)
 
     def __contains__(self, image_id: int) -> bool:
-        return bool(self._bits[image_id >> 3] & 1 << (image_id & 7))
+        """Whether it was met, or registered since, and is there."""
+        return image_id > self.newest_id or bool(self._bits[image_id >> 3] & 1 << (image_id & 7))
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ def register_images(
     seen: SeenImages | None = None,
     now: datetime,
 ) -> BatchCounts:
-    """Add or update the rows of a batch of distinct keys, and put what is due into chunks.
+    """Add or update the rows of a batch of files, no two of one key and SKU, and put what is due into chunks.
 
     Due is what no prediction of the model version covers: new files, files of another size or time, contents the
     model has not seen (a retag asks for these later); and failures that are not the file's own fault.
@@ -139,9 +139,8 @@ def _write_sorted(
     now: datetime,
 ) -> None:
     """Write what a batch of files comes to; `wanted` are those that have anything to write."""
-    known = {row.key: row for _, row in found.met}
     titles = {file.sku: file.title for file in wanted if file.title is not None}  # one image's row may have it alone
-    product_ids = _intern_products(session, wanted, known, titles, now)
+    product_ids = _intern_products(session, wanted, [row for _, row in found.met], titles, now)
     moved = [(row, product_ids[file.sku]) for file, row in found.met if file.sku != row.sku]
     returned = [row for _, row in found.met if row.is_gone]
     categories = {product_ids[file.sku]: file.category for file in wanted if file.category}
@@ -193,12 +192,12 @@ def put_into_chunks(session: Session, sizes: Mapping[int, int], *, filler: Chunk
 def _intern_products(
     session: Session,
     files: Sequence[ImageFile],
-    known: dict[str, KnownImage],
+    known: Sequence[KnownImage],
     titles: dict[str, str],
     now: datetime,
 ) -> dict[str, int]:
     """SKU -> product id, for every file; unknown products are added."""
-    ids = {row.sku: row.product_id for row in known.values()}
+    ids = {row.sku: row.product_id for row in known}
     wanted = sorted({file.sku for file in files} - ids.keys())
     if not wanted:
         return ids
@@ -243,9 +242,9 @@ def _insert_images(
         for file, chunk_id in zip(files, places, strict=False)
     ]
     # Another enqueue of the same folder may have been quicker: its row stands, and its run does the work.
-    rows.sort(key=itemgetter("key"))
+    rows.sort(key=itemgetter("key", "product_id"))
     alike = {"source_id": source_id, "run_id": run_id, "registered_at": now}
-    upsert(session, Image, rows, keys=("source_id", "key"), update=(), alike=alike)
+    upsert(session, Image, rows, keys=("source_id", "key", "product_id"), update=(), alike=alike)
 
 
 def _lock_images(session: Session, rows: Sequence[KnownImage]) -> None:

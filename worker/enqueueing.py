@@ -28,6 +28,7 @@ from worker.vanishing import Walked, judge_vanished, mark_vanished
 
 BATCH = 2048  # rows in a transaction: well over the fixed cost of a commit, and SQLite's lock is free after .1 s
 MOST_VIEWS = 20  # photos of one product; shops have a dozen at most, but for those that turn on a plate
+MOST_SHARING = 50  # products on one photo; the sizes of a shoe are two dozen
 FIRST_BATCH = (
     256  # a chunk: workers that have nothing to do begin with it, not after all of 2,000 photos are registered
 )
@@ -183,6 +184,7 @@ class Walk:
         self.skips = Skips()
         self.walked: list[Walked] = []
         self._views, self._sku = MOST_VIEWS, ""  # of the product that most photos of one batch were taken for
+        self._sharing, self._key = MOST_SHARING, ""  # of the photo that most products of one batch share
 
     @property
     def walked_whole(self) -> list[Walked]:
@@ -194,9 +196,16 @@ class Walk:
         """The sources that it goes over."""
         return [source_id for _, source_id in self.places]
 
-    def _note_views(self, place: Place, files: Sequence[ImageFile]) -> None:
-        """Note where so many photos have one SKU by their names that the names may say something else."""
-        if place.manifest or place.pattern is not None or self.question.is_retag:
+    def _note_oddities(self, place: Place, files: Sequence[ImageFile]) -> None:
+        """Note where so many photos have one SKU by their names that the names may say something else, and where so
+        many products of a manifest share a photo that it may stand for a missing one.
+        """
+        if self.question.is_retag or place.pattern is not None:
+            return
+        if place.manifest:
+            ((key, sharing),) = Counter(file.key for file in files).most_common(1)
+            if sharing > self._sharing:
+                self._sharing, self._key = sharing, key
             return
         ((sku, views),) = Counter(file.sku for file in files).most_common(1)
         if views > self._views:
@@ -208,7 +217,7 @@ class Walk:
             before = len(self.skips.unread)
             try:
                 for files in batched(images_of(place, self.skips), BATCH, first=FIRST_BATCH):
-                    self._note_views(place, files)
+                    self._note_oddities(place, files)
                     yield source_id, files
             except UsageError as error:
                 if not self.question.is_retag:
@@ -221,6 +230,11 @@ class Walk:
             self.notes.append(
                 f"{self._views} photos belong to one product, {self._sku!r}, by their names; if that is wrong:"
                 r" --sku '(?P<sku>[^/]+)\.[^./]+$' takes the whole name"
+            )
+        if self._key:
+            self.notes.append(
+                f"{self._sharing} products share one photo, {self._key!r}, and have what it shows as their tag; if it"
+                " stands for a missing photo, leave its rows out"
             )
 
 

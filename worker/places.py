@@ -194,22 +194,16 @@ def images_of(place: Place, skips: Skips, *, look: bool = True) -> Iterator[Imag
 
 
 def _images_of_manifest(place: Place, skips: Skips, *, look: bool) -> Iterator[ImageFile]:
-    """Each image once: a manifest may repeat a row."""
+    """Each image once for each SKU: sizes of a product share photos, and a manifest may repeat a row."""
     with closing(_Seen()) as seen:
         for row in read_manifest(Path(place.root, place.manifest), skips):
             key = text_of_path(row.key)
             if max(len(key.encode()), len(row.sku.encode())) > MOST_KEY_BYTES:
                 skips.lose(f"sku or image of more than {MOST_KEY_BYTES} bytes", f"{place.manifest} line {row.line}")
                 continue
-            other = seen.first_of(key, row.sku)
-            if other is None:
+            if seen.is_new(f"{key}\0{row.sku}"):
                 size_and_time_ns = size_and_time(os.path.join(place.root, row.key)) if look else NOT_LOOKED_AT
                 yield ImageFile(key, row.sku, *size_and_time_ns, row.title, row.category)
-            elif other != row.sku:
-                raise UsageError(
-                    f"{place.manifest} line {row.line}: image {key} stands under two SKUs, {other} and {row.sku};"
-                    f" a photo shows one product"
-                )
             else:
                 skips.add("listed twice", f"{place.manifest} line {row.line}")
 
@@ -229,7 +223,7 @@ def survey(places: Sequence[Place]) -> int:
     """How many images these places have, before anything is written.
 
     Raises:
-        UsageError: one has none, several folders repeat a stem, or a manifest names an image for two SKUs.
+        UsageError: one has none, or several folders repeat a stem.
     """
     with closing(_Seen()) as seen:
         found = [(place, *_survey(place, seen)) for place in places]
@@ -293,9 +287,9 @@ class _Seen:
         self._table = sqlite3.connect("", check_same_thread=False)
         self._table.execute("CREATE TABLE seen (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
 
-    def first_of(self, name: str, value: str) -> str | None:
-        """The value that the name came with first; None if this is the first time."""
-        return None if self._add([(name, value)]) else self._find(name)
+    def is_new(self, name: str) -> bool:
+        """Whether this is the first time that the name comes."""
+        return bool(self._add([(name, "")]))
 
     def first_clash(self, pairs: Sequence[tuple[str, str]]) -> tuple[str, str, str] | None:
         """The first of these names that came with another value before, that value, and the one it has now."""

@@ -11,6 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, select, text
+from sqlalchemy.exc import IntegrityError
 
 from catalog.database import open_engine, reading, writing
 from catalog.models import Base, Image, ModelVersion, Run
@@ -23,7 +24,7 @@ from migrations.schema import _config, _foreign_keys_off, differences, upgrade_s
 from tests.catalog.shop import NOW, Shop
 from tests.catalog.test_views import fill
 
-VIEWS_OF_REVISION = {"0009": "bbad5ffae2e3eb17fd002640e589203f4206b56b96ed39a341ccf7df111d3c73"}
+VIEWS_OF_REVISION = {"0010": "bbad5ffae2e3eb17fd002640e589203f4206b56b96ed39a341ccf7df111d3c73"}
 
 
 def names_of(engine: Engine) -> tuple[set[str], set[str]]:
@@ -183,6 +184,25 @@ def test_images_chunks_and_runs_from_before_nights_are_kept_and_present(
         assert (run.images, run.gone, run.postponed, run.deadline_at, bool(run.again), run.note) == (
             1, 0, 0, None, False, None,
         )  # fmt: skip
+
+
+def test_photos_from_before_they_could_show_several_products_are_kept_and_can_then(
+    empty_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = "INSERT INTO product (id, sku, registered_at) VALUES (2, 'b', '2026-01-31 12:00:00')"
+    fill_as_of("0009", empty_engine, (*WORK_OF_REVISION_2, second), monkeypatch)
+
+    assert upgrade_schema(empty_engine) == ("0009", newest_revision())
+
+    assert differences(empty_engine) == []
+    again = WORK_OF_REVISION_2[-1].replace("VALUES (1, 1, 'a.jpg', 1,", "VALUES (2, 1, 'a.jpg', 2,")
+    with writing(empty_engine) as session:
+        session.execute(text(again))
+        assert session.execute(text("SELECT id, key, product_id, chunk_id FROM image ORDER BY id")).all() == [
+            (1, "a.jpg", 1, 1), (2, "a.jpg", 2, 1),
+        ]  # fmt: skip
+    with pytest.raises(IntegrityError), writing(empty_engine) as session:
+        session.execute(text(again.replace("VALUES (2,", "VALUES (3,")))
 
 
 WORK_OF_REVISION_2 = (

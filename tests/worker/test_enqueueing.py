@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from catalog.database import open_engine, reading
-from catalog.models import Chunk, Image, Prediction, Product, Run, Source
+from catalog.models import Chunk, Image, Prediction, Product, Run, Source, Tag
 from tests.training.photos import HEIC
 from tests.worker.pictures import draw_folder, draw_picture
 from tests.worker.service import (
@@ -164,6 +164,34 @@ def test_a_manifest_keeps_titles_and_categories(catalog_engine: Engine, tmp_path
             " LEFT JOIN label ON label.id = imported_label_id ORDER BY sku"
         )
         assert [tuple(row) for row in rows] == [("A", "A shirt", "Tops", "Tops"), ("B", None, "Curtains", None)]
+
+
+def test_sizes_that_share_a_photo_each_have_its_tag_and_it_is_classified_once(
+    catalog_engine: Engine, tmp_path: Path
+) -> None:
+    draw_picture(tmp_path / "shirt.png")
+    manifest = tmp_path / "shop.csv"
+    manifest.write_text("sku,image\nS,shirt.png\nM,shirt.png\nL,./shirt.png\nM,shirt.png\n")
+
+    run = tag_paths(catalog_engine, manifest)
+
+    assert outcome(run) == {"images": 3, "due": 3, "classified": 1, "reused": 2, "failed": 0, "unchanged": 0}
+    assert (run.products, run.skipped, run.note) == (3, 1, None)
+    with reading(catalog_engine) as session:
+        said = session.scalars(select(Tag.model_label_id).order_by(Tag.product_id)).all()
+    assert len(said) == 3
+    assert len({*said}) == 1
+    assert outcome(tag_paths(catalog_engine, manifest))["unchanged"] == 3
+
+
+def test_a_photo_that_stands_for_none_is_told(catalog_engine: Engine, tmp_path: Path) -> None:
+    draw_picture(tmp_path / "none.png")
+    rows = [f"S{number},none.png" for number in range(51)]
+    (tmp_path / "shop.csv").write_text("\n".join(["sku,image", *rows]))
+    (note,) = enqueue_paths(catalog_engine, tmp_path / "shop.csv").notes
+    assert note.startswith("51 products share one photo, 'none.png', ")
+    (tmp_path / "shop.csv").write_text("\n".join(["sku,image", *rows[:50]]))
+    assert enqueue_paths(catalog_engine, tmp_path / "shop.csv").notes == ()
 
 
 def test_a_row_that_stands_twice_is_one_image_and_is_said(catalog_engine: Engine, tmp_path: Path) -> None:

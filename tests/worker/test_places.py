@@ -194,7 +194,7 @@ def refusals(folder: Path) -> list[tuple[list[str], str | None, str]]:
     (folder / "empty").mkdir()
     (folder / "empty" / "notes.txt").touch()
     (folder / "shop.csv").write_text("sku,photo\n")
-    (folder / "two.csv").write_text("sku,image\nA,fine/a.jpg\nB,fine/../fine/a.jpg\n")
+    (folder / "two.csv").write_text("sku,image\nA,fine/a.jpg\nB,fine/a.jpg\n")
     (folder / "none.csv").write_text("sku,image\n,fine/a.jpg\n")
     (folder / "notes.txt").touch()
     fine = str(folder / "fine")
@@ -206,7 +206,6 @@ def refusals(folder: Path) -> list[tuple[list[str], str | None, str]]:
         ([fine, str(folder / "empty")], None, r".*/empty: no image found; skipped 1: no image by its name"),
         ([fine, str(folder / "notes.txt")], None, r".*/notes\.txt: neither a folder, nor an image, nor a manifest"),
         ([fine, str(folder / "shop.csv")], None, r"manifest .*shop\.csv has no column image; there are: sku, photo"),
-        ([fine, str(folder / "two.csv")], None, r"two\.csv line 3: image fine/a\.jpg stands under two SKUs, A and B"),
         ([fine, str(folder / "none.csv")], None, r".*none\.csv: no image found; skipped 1: row without sku"),
         ([fine], "(", r"--sku '\(' is no regular expression"),
         ([fine], "(.)", r"--sku '\(\.\)' needs a named group"),

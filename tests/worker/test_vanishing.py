@@ -6,16 +6,19 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
+from catalog.database import reading
+from catalog.models import Image
 from catalog.overviews import Part
 from tests.worker.pictures import draw_folder, draw_picture
-from tests.worker.service import classify_all, enqueue_paths, images, run_of, tag_paths
+from tests.worker.service import classify_all, enqueue_paths, run_of, tag_paths
 from tests.worker.test_nightly import retag_all
 
 
 def gone(engine: Engine) -> list[str]:
-    return sorted(key for key, image in images(engine).items() if image.gone_at is not None)
+    with reading(engine) as session:
+        return sorted(session.scalars(select(Image.key).where(Image.gone_at.is_not(None))))
 
 
 @pytest.fixture
@@ -109,6 +112,21 @@ def test_a_row_of_a_manifest_whose_file_is_gone_is_gone_and_is_no_failure(
     classify_all(catalog_engine)
     assert gone(catalog_engine) == []
     assert enqueued.parts == (Part(1),)
+
+
+def test_a_product_whose_row_is_gone_shows_the_photo_no_more_and_those_that_share_it_do(
+    catalog_engine: Engine, tmp_path: Path
+) -> None:
+    draw_picture(tmp_path / "shirt.png")
+    rows = [f"S{number},shirt.png" for number in range(6)]
+    (tmp_path / "shop.csv").write_text("\n".join(["sku,image", *rows]))
+    tag_paths(catalog_engine, tmp_path / "shop.csv")
+    (tmp_path / "shop.csv").write_text("\n".join(["sku,image", *rows[1:]]))
+    enqueued, said = retag_all(catalog_engine)
+    assert (enqueued.counts.due, said, gone(catalog_engine)) == (0, [], ["shirt.png"])
+    (tmp_path / "shop.csv").write_text("\n".join(["sku,image", *rows]))
+    enqueued, _ = retag_all(catalog_engine)
+    assert (enqueued.counts.due, gone(catalog_engine)) == (0, [])
 
 
 def test_a_manifest_that_is_broken_leaves_the_other_sources_to_the_night(

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import AvifImagePlugin, ExifTags, Image
 
 from training.errors import TrainingError
-from training.file_signatures import has_unreadable_items, is_cut_short, name_format
+from training.file_signatures import has_unreadable_items, is_cut_short, lacks_tiles, name_format
 
 Pixels: TypeAlias = NDArray[np.uint8]
 
@@ -158,8 +158,8 @@ def _open_photo(data: bytes, name: str | None, max_pixels: int) -> Image.Image:
     if not data:
         raise ImageError("empty", "the file is empty")
     try:
-        if name == "HEIF" and has_unreadable_items(data):
-            raise ImageError("undecodable", "the HEIF file cannot be decoded: its list of items is damaged")
+        if name == "HEIF":
+            _check_heif(data)
         photo = Image.open(BytesIO(data), formats=FORMATS if name == "HEIF" else PILLOWS_FORMATS)
     except Image.DecompressionBombError as error:
         raise ImageError("too_many_pixels", str(error).split(",")[0]) from None
@@ -170,6 +170,14 @@ def _open_photo(data: bytes, name: str | None, max_pixels: int) -> Image.Image:
         size = f"{photo.width} x {photo.height} is {pixels:,} pixels"
         raise ImageError("too_many_pixels", f"{size}, at most {max_pixels:,} are decoded")
     return photo
+
+
+def _check_heif(data: bytes) -> None:
+    """Refuse what libheif or pi-heif would not."""
+    if lacks_tiles(data):
+        raise ImageError("truncated", "the HEIF file ends before its picture does")
+    if has_unreadable_items(data):
+        raise ImageError("undecodable", "the HEIF file cannot be decoded: its list of items is damaged")
 
 
 @cache

@@ -1,7 +1,7 @@
 """What the bytes around a picture say: which format a file claims to be, whether it was cut short, what it lists.
 
-Nothing is decoded here, and with one exception no photo is accepted or refused by it: that is the decoder's business
-in `decoding`. The exception is what would end the process that decodes it.
+Nothing is decoded here, and with two exceptions no photo is accepted or refused by it: that is the decoder's business
+in `decoding`. The exceptions are what would end the process that decodes it, and tiles that it would leave black.
 """
 
 from __future__ import annotations
@@ -51,6 +51,15 @@ def is_cut_short(data: bytes, name: str) -> bool:
         return _CHECKS[name](data) if name in _CHECKS else False
     except struct.error:
         return True  # not even the header that holds the length is whole
+
+
+def lacks_tiles(data: bytes) -> bool:
+    """Whether a HEIF file ends before the box that its pictures are in does.
+
+    Phones store a photo in some fifty tiles, and of those that are not there libheif 1.23 makes black ones, without a
+    word. What stands behind that box may be cut: nothing of the photo is in it.
+    """
+    return any(kind == b"mdat" and end > len(data) for kind, _, end in _iterate_boxes(data, 0, len(data)))
 
 
 def has_unreadable_items(data: bytes) -> bool:

@@ -4,7 +4,6 @@ Only reads. Putting what is due into chunks is the business of `catalog.register
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,7 +16,7 @@ from sqlalchemy.orm import Session
 from catalog.chunks import Rank
 from catalog.failure_codes import PERMANENT_FAILURES
 from catalog.model_versions import ATTRIBUTE
-from catalog.models import Image, Prediction, Product, Run, Tag
+from catalog.models import Image, Prediction, Product, Run, Source, Tag
 from catalog.presence import SeenImages
 from catalog.queries import confidence_bounds, label_ids_of, matches_pattern
 from catalog.statements import is_one_of
@@ -159,13 +158,14 @@ def sort_files(
     seen: SeenImages | None,
     now: datetime,
 ) -> SortedFiles:
-    """Hold a batch of files of a source against their rows; no two of one key and SKU, in all batches of a run.
+    """Hold a batch of files of a source against their rows; a folder has a row a file, a manifest one a file and SKU.
 
     Args:
         seen: told which rows were met, wanted or not.
     """
     known = _known_images(session, question, source_id, sorted({file.key for file in files}))
-    here = [(file, row) for file, row in _pair(files, known, seen) if not _is_missing(file, row)]
+    paired = _pair(files, known, by_sku=is_manifest(session, source_id))
+    here = [(file, row) for file, row in paired if not _is_missing(file, row)]
     if seen is not None:
         seen.add(source_id, [row.id for _, row in here if row is not None])
     found = SortedFiles()
@@ -193,21 +193,19 @@ def sort_files(
 
 
 def _pair(
-    files: Sequence[ImageFile], known: Sequence[KnownImage], seen: SeenImages | None
+    files: Sequence[ImageFile], known: Sequence[KnownImage], *, by_sku: bool
 ) -> list[tuple[ImageFile, KnownImage | None]]:
-    """Each file with its row: that of its product, else one of a product that the photo is not said to show any more.
+    """Each file with its row, or None."""
+    if by_sku:
+        of_product = {(row.key, row.sku): row for row in known}
+        return [(file, of_product.get((file.key, file.sku))) for file in files]
+    of_key = {row.key: row for row in known}
+    return [(file, of_key.get(file.key)) for file in files]
 
-    That is how a corrected SKU, or another rule for SKUs, keeps what is known of a photo. What a run has met stays
-    where it is, and of a manifest's other rows for a photo those of this batch are known: where a photo is said to
-    show one more product, and two thousand rows before the one that it showed already, it moves, and comes back.
-    """
-    of_product = {(row.key, row.sku): row for row in known}
-    pairs = [(file, of_product.pop((file.key, file.sku), None)) for file in files]
-    free: dict[str, list[KnownImage]] = defaultdict(list)
-    for row in of_product.values():
-        if seen is None or row.id not in seen:
-            free[row.key].append(row)
-    return [(file, free[file.key].pop() if row is None and free.get(file.key) else row) for file, row in pairs]
+
+def is_manifest(session: Session, source_id: int) -> bool:
+    """Whether a source is a manifest."""
+    return session.scalars(select(Source.manifest != "").where(Source.id == source_id)).one()
 
 
 def _is_missing(file: ImageFile, row: KnownImage | None) -> bool:

@@ -160,14 +160,15 @@ class Chunk(Base):
 
 
 class Image(Base):
-    """One file of a source as a photo of one product; a photo of several is a row for each.
+    """One file of a source as a photo of one product: of a folder one row a file, of a manifest one for each product
+    that it lists the file for.
 
     An image that waits belongs to one chunk; one that is done belongs to none.
     """
 
     __tablename__ = "image"
     __table_args__ = (
-        UniqueConstraint("source_id", "key", "product_id"),
+        UniqueConstraint("source_id", "key", "listed_for"),
         CheckConstraint(
             "(failure_code IS NULL) = (failure_reason IS NULL) AND (failure_code IS NULL) = (failed_at IS NULL)",
             name="failure_is_whole",
@@ -190,6 +191,8 @@ class Image(Base):
     source_id: Mapped[int] = mapped_column(ForeignKey("source.id"))
     key: Mapped[str] = mapped_column(Name)  # path below the root, with "/"
     product_id: Mapped[int] = mapped_column(ForeignKey("product.id"))
+    # The product again where a manifest says so, else 0: what a folder's rule for SKUs says may change.
+    listed_for: Mapped[int] = mapped_column(default=0, server_default="0")
     size_bytes: Mapped[int]
     modified_ns: Mapped[int]
     content_hash: Mapped[bytes | None] = mapped_column(LargeBinary(16))  # of the bytes last decoded

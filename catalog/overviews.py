@@ -12,6 +12,8 @@ from catalog.model_versions import ATTRIBUTE
 from catalog.models import Image, Label, Product, Run, Source, Tag
 from catalog.statements import fetch_dicts
 
+MOST_SHARING = 50  # products of one photo that may be sizes of one; of shoes there are two dozen
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -121,16 +123,25 @@ def count_review(session: Session, parts: Sequence[Part]) -> tuple[int, int]:
 
 
 def list_failures(session: Session, parts: Sequence[Part], *, run_id: int, limit: int) -> list[dict[str, Any]]:
-    """The images of these parts that failed in a run, by key; at most `limit`."""
+    """The files of these parts that failed in a run, by key; at most `limit`."""
     query = (
         select(Source.root, Image.key.label("image"), Image.failure_code.label("code"),
                Image.failure_reason.label("reason"))
         .join(Source, Source.id == Image.source_id)
         .where(_images_of(parts), Image.failure_code.is_not(None), Image.gone_at.is_(None), Image.run_id == run_id)
         .order_by(Image.key)
+        .distinct()  # a file that a manifest lists for several products
         .limit(limit)
     )  # fmt: skip
     return fetch_dicts(session, query)
+
+
+def most_shared_photo(session: Session, source_id: int) -> tuple[str, int]:
+    """The file that most products of a source have, by its key, and how many have it; "" and 0 where it has none."""
+    count = func.count()
+    query = select(Image.key, count).where(Image.source_id == source_id, Image.gone_at.is_(None)).group_by(Image.key)
+    row = session.execute(query.order_by(count.desc(), Image.key).limit(1)).one_or_none()
+    return ("", 0) if row is None else (row[0], row[1])
 
 
 def count_failures(session: Session, parts: Sequence[Part]) -> int:

@@ -50,8 +50,7 @@ class SeenImages:
         self.of_source[source_id] += len(known)
 
     def __contains__(self, image_id: int) -> bool:
-        """Whether it was met, or registered since, and is there."""
-        return image_id > self.newest_id or bool(self._bits[image_id >> 3] & 1 << (image_id & 7))
+        return bool(self._bits[image_id >> 3] & 1 << (image_id & 7))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from catalog.chunks import ChunkFiller, Rank
 from catalog.database import join_writers
-from catalog.due import ImageFile, KnownImage, Question, SortedFiles, sort_files
+from catalog.due import ImageFile, KnownImage, Question, SortedFiles, is_manifest, sort_files
 from catalog.imported import import_categories
 from catalog.models import Image, Product, Source
 from catalog.overviews import Part
@@ -106,7 +106,7 @@ def register_images(
     seen: SeenImages | None = None,
     now: datetime,
 ) -> BatchCounts:
-    """Add or update the rows of a batch of files, no two of one key and SKU, and put what is due into chunks.
+    """Add or update the rows of a batch of distinct files, and put what is due into chunks.
 
     Due is what no prediction of the model version covers: new files, files of another size or time, contents the
     model has not seen (a retag asks for these later); and failures that are not the file's own fault.
@@ -231,10 +231,12 @@ def _insert_images(
     places: Sequence[int],
     now: datetime,
 ) -> None:
+    is_listed = is_manifest(session, source_id)
     rows = [
         {
             "key": file.key,
             "product_id": product_ids[file.sku],
+            "listed_for": product_ids[file.sku] if is_listed else 0,
             "size_bytes": file.size_bytes,
             "modified_ns": file.modified_ns,
             "chunk_id": chunk_id,
@@ -242,9 +244,9 @@ def _insert_images(
         for file, chunk_id in zip(files, places, strict=False)
     ]
     # Another enqueue of the same folder may have been quicker: its row stands, and its run does the work.
-    rows.sort(key=itemgetter("key", "product_id"))
+    rows.sort(key=itemgetter("key", "listed_for"))
     alike = {"source_id": source_id, "run_id": run_id, "registered_at": now}
-    upsert(session, Image, rows, keys=("source_id", "key", "product_id"), update=(), alike=alike)
+    upsert(session, Image, rows, keys=("source_id", "key", "listed_for"), update=(), alike=alike)
 
 
 def _lock_images(session: Session, rows: Sequence[KnownImage]) -> None:

@@ -5,6 +5,7 @@ tags. Leaves to `training.paired_answers` which of the two is better.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -22,7 +23,7 @@ from catalog.model_versions import current_model_version, load_label_set
 from catalog.models import Label, ModelVersion
 from catalog.promotions import make_current
 from catalog.pruning import prune_predictions
-from catalog.teaching import TaughtPhoto, labels_people_use
+from catalog.teaching import TaughtPhoto, labels_people_use, shared_contents
 from training.bundle import Bundle
 from training.evaluation import LabelledImage, classify_rows
 from training.paired_answers import Count, Pair, count_by_label, count_pairs, find_objections, measure_chance
@@ -30,7 +31,7 @@ from training.photo_sets import Limits
 from training.taught_labels import LIST
 from worker.errors import UsageError
 from worker.models import import_bundle, load_bundle
-from worker.teaching import held_out_photos, photo_path
+from worker.teaching import HeldOut, held_out_photos, photo_path
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,8 @@ def challenge(
         if version.sha256 == bundle.sha256:
             raise UsageError(f"{version.name} is the current model already")
         challenger = Rival(bundle, _catalog_labels(session, bundle))
-        photos = list(held_out_photos(session, imported=imported))
+        with closing(HeldOut(shared_contents(session))) as held_out:
+            photos = list(held_out_photos(session, held_out, imported=imported))
         current_id = version.id
         lost = _lost_labels(session, current, challenger)
     total = 2 * len(photos)

@@ -132,6 +132,7 @@ class _ChunkWork:
     renewed_at: float = field(default_factory=time.monotonic)
     prepared: list[_Prepared] = field(default_factory=list)  # for the net, which is given many at once
     classified: set[bytes] = field(default_factory=set)  # contents predicted here; some are not written yet
+    failed: dict[bytes, ImageError] = field(default_factory=dict)  # contents that could not be prepared here
     stages: StageClock = field(default_factory=StageClock)
     away: set[str] = field(default_factory=set)  # roots of sources that cannot be reached now
 
@@ -274,17 +275,22 @@ class _ChunkWork:
         """
         read, outcomes = self._read(images)
         known = self._known([content_hash for _, _, content_hash in read])
-        outcomes += [Outcome(image.image_id, image.product_id, hash_) for image, _, hash_ in read if hash_ in known]
-        new = [(image, data, hash_) for image, data, hash_ in read if hash_ not in known]
-        with closing(self._prepare([data for _, data, _ in new])) as answers:
-            for (image, _, content_hash), answer in zip(new, answers, strict=True):
+        new: dict[bytes, tuple[bytes, list[WaitingImage]]] = {}  # each content once: sizes of a product share photos
+        for image, data, content_hash in read:
+            if content_hash in known:
+                outcomes.append(Outcome(image.image_id, image.product_id, content_hash))
+            elif content_hash in self.failed:
+                outcomes.append(self._failed(image, content_hash, self.failed[content_hash]))
+            else:
+                new.setdefault(content_hash, (data, []))[1].append(image)
+        with closing(self._prepare([data for data, _ in new.values()])) as answers:
+            for (content_hash, (_, alike)), answer in zip(new.items(), answers, strict=True):
                 if isinstance(answer, ImageError):
-                    outcomes.append(self._failed(image, content_hash, answer))
-                elif content_hash in known:  # the same content again, a few images on, has its answer with this one
-                    outcomes.append(Outcome(image.image_id, image.product_id, content_hash))
+                    self.failed[content_hash] = answer
+                    outcomes += [self._failed(image, content_hash, answer) for image in alike]
                 else:
-                    self.prepared.append(_Prepared(image, content_hash, answer))
-                    known.add(content_hash)
+                    self.prepared.append(_Prepared(alike[0], content_hash, answer))
+                    outcomes += [Outcome(image.image_id, image.product_id, content_hash) for image in alike[1:]]
                 if len(self.prepared) == SLICE:
                     outcomes += self._predict()
                 self._renew()

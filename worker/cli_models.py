@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -218,9 +219,10 @@ def compare_models(
     """
     from catalog.comparison import compare_versions
     from catalog.database import reading
+    from catalog.teaching import shared_contents
     from training.taught_labels import LIST
     from worker.cli_tag import progress_bar
-    from worker.teaching import is_held_out
+    from worker.teaching import HeldOut
 
     if len(names) > 2:  # noqa: PLR2004  (A and B)
         raise click.UsageError("give one model version, or two")
@@ -233,9 +235,12 @@ def compare_models(
         first, second = _find_both(session, names)
         learnt = {version.name: _origin(session, version) for version in (first, second)}
         taught = any(learnt.values())
-        with progress_bar("comparing", unit="products") as show:
+        with (
+            closing(HeldOut(shared_contents(session) if taught else ())) as held_out,
+            progress_bar("comparing", unit="products") as show,
+        ):
             comparison = compare_versions(
-                session, first, second, measures=is_held_out if taught else lambda _sku: True,
+                session, first, second, measures=held_out.takes if taught else lambda _sku: True,
                 progress=lambda done, total: show(done, total, ""),
             )  # fmt: skip
     print_record(comparison, form=form)

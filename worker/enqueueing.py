@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from catalog.chunks import ChunkFiller
 from catalog.database import Clock, current_time, reading, take_turn, writing
 from catalog.due import EVERYTHING, ImageFile, Question, Wanted, outdated_images
-from catalog.overviews import Part, count_products
+from catalog.overviews import MOST_SHARING, Part, count_products, most_shared_photo
 from catalog.presence import SeenImages
 from catalog.registering import BatchCounts, register_images, register_source, requeue_outdated
 from catalog.runs import RunCounts, close_enqueueing, finish_runs, is_under_way, start_run
@@ -28,7 +28,6 @@ from worker.vanishing import Walked, judge_vanished, mark_vanished
 
 BATCH = 2048  # rows in a transaction: well over the fixed cost of a commit, and SQLite's lock is free after .1 s
 MOST_VIEWS = 20  # photos of one product; shops have a dozen at most, but for those that turn on a plate
-MOST_SHARING = 50  # products on one photo; the sizes of a shoe are two dozen
 FIRST_BATCH = (
     256  # a chunk: workers that have nothing to do begin with it, not after all of 2,000 photos are registered
 )
@@ -152,6 +151,7 @@ def enqueue_places(
     walk = Walk(engine, list(zip(places, sources, strict=True)), question, seen, list(notes))
     sums = _register_all(walk, filler, progress, clock)
     vanished = judge_vanished(engine, walk.walked_whole, seen, believe_all=run.believe_all)
+    _note_sharing(walk)
     gone = mark_vanished(engine, vanished, seen, model_version_id=question.model_version_id, run_id=run_id, clock=clock)
     postponed = 0
     if run.is_retag:
@@ -184,7 +184,6 @@ class Walk:
         self.skips = Skips()
         self.walked: list[Walked] = []
         self._views, self._sku = MOST_VIEWS, ""  # of the product that most photos of one batch were taken for
-        self._sharing, self._key = MOST_SHARING, ""  # of the photo that most products of one batch share
 
     @property
     def walked_whole(self) -> list[Walked]:
@@ -196,16 +195,9 @@ class Walk:
         """The sources that it goes over."""
         return [source_id for _, source_id in self.places]
 
-    def _note_oddities(self, place: Place, files: Sequence[ImageFile]) -> None:
-        """Note where so many photos have one SKU by their names that the names may say something else, and where so
-        many products of a manifest share a photo that it may stand for a missing one.
-        """
-        if self.question.is_retag or place.pattern is not None:
-            return
-        if place.manifest:
-            ((key, sharing),) = Counter(file.key for file in files).most_common(1)
-            if sharing > self._sharing:
-                self._sharing, self._key = sharing, key
+    def _note_views(self, place: Place, files: Sequence[ImageFile]) -> None:
+        """Note where so many photos have one SKU by their names that the names may say something else."""
+        if place.manifest or place.pattern is not None or self.question.is_retag:
             return
         ((sku, views),) = Counter(file.sku for file in files).most_common(1)
         if views > self._views:
@@ -217,7 +209,7 @@ class Walk:
             before = len(self.skips.unread)
             try:
                 for files in batched(images_of(place, self.skips), BATCH, first=FIRST_BATCH):
-                    self._note_oddities(place, files)
+                    self._note_views(place, files)
                     yield source_id, files
             except UsageError as error:
                 if not self.question.is_retag:
@@ -231,10 +223,19 @@ class Walk:
                 f"{self._views} photos belong to one product, {self._sku!r}, by their names; if that is wrong:"
                 r" --sku '(?P<sku>[^/]+)\.[^./]+$' takes the whole name"
             )
-        if self._key:
-            self.notes.append(
-                f"{self._sharing} products share one photo, {self._key!r}, and have what it shows as their tag; if it"
-                " stands for a missing photo, leave its rows out"
+
+
+def _note_sharing(walk: Walk) -> None:
+    """Note the photo of each manifest that so many products share that it may stand for a missing one."""
+    for place, source_id in walk.places:
+        if not place.manifest or walk.question.is_retag:
+            continue
+        with reading(walk.engine) as session:
+            key, products = most_shared_photo(session, source_id)
+        if products > MOST_SHARING:
+            walk.notes.append(
+                f"{place.manifest}: {products} products share one photo, {key!r}, and have what it shows as their tag;"
+                " if it stands for a missing photo, leave its rows out"
             )
 
 

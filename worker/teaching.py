@@ -1,7 +1,7 @@
 """What people taught, as lists of photos: what a net may learn from, and the fixed part that it never sees.
 
-A product belongs to the held-out part by its SKU alone, so that it stays there however much people go on correcting,
-and every model that was ever trained `--from-catalog` can be measured on it.
+A product belongs to the held-out part by its SKU, or the first of those that it shares photos with, and by nothing that
+people say: so it stays there, and every model that was ever trained `--from-catalog` can be measured on it.
 """
 
 import csv
@@ -10,7 +10,7 @@ import io
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from catalog.database import reading
 from catalog.model_versions import current_model_version
+from catalog.overviews import MOST_SHARING
 from catalog.teaching import TaughtPhoto, count_parent_words, name_of_other, shared_contents, taught_photos
 from training.taught_labels import COLUMNS
 from training.whole_files import write_whole
@@ -30,8 +31,48 @@ from worker.names import path_of_text
 HELD_OUT_OF_256 = 51  # values of a SKU's first hashed byte: a fifth, as much as `train fit` itself keeps from learning
 
 
+class HeldOut:
+    """The products that no net learns from, and what they show. To be closed.
+
+    Sizes of a product, which share photos, are all held out or none: with each by its own SKU, of shirts in twelve
+    sizes one photo in fifteen would be shown by none that is. What more than MOST_SHARING share joins nothing.
+    """
+
+    def __init__(self, shared: Iterable[tuple[str, bytes]]) -> None:
+        # On disk, so that memory stays flat: a private file, gone when closed; its page cache is bounded.
+        self._tables = tables = sqlite3.connect("")
+        tables.create_function("is_held_out", 1, is_held_out, deterministic=True)
+        tables.execute("CREATE TABLE shared (sku TEXT, content BLOB)")
+        tables.executemany("INSERT INTO shared VALUES (?, ?)", shared)
+        tables.execute("CREATE TABLE joined (sku TEXT PRIMARY KEY, first TEXT) WITHOUT ROWID")
+        tables.execute(
+            "INSERT INTO joined SELECT sku, min(first) FROM shared JOIN (SELECT content, min(sku) AS first FROM shared"
+            " GROUP BY content HAVING count(DISTINCT sku) <= ?) USING (content) GROUP BY sku",
+            (MOST_SHARING,),
+        )
+        tables.execute("CREATE TABLE shown (content BLOB PRIMARY KEY) WITHOUT ROWID")
+        tables.execute(
+            "INSERT OR IGNORE INTO shown SELECT content FROM shared LEFT JOIN joined USING (sku)"
+            " WHERE is_held_out(coalesce(first, sku))"
+        )
+
+    def takes(self, sku: str) -> bool:
+        """Whether a product is held out, whether anybody judged it yet or not: it is measured on once somebody has."""
+        row = self._tables.execute("SELECT first FROM joined WHERE sku = ?", (sku,)).fetchone()
+        return is_held_out(sku if row is None else row[0])
+
+    def shows(self, content_hash: bytes) -> bool:
+        """Whether a held-out product shares this photo with another."""
+        query = "SELECT 1 FROM shown WHERE content = ?"
+        return self._tables.execute(query, (content_hash,)).fetchone() is not None
+
+    def close(self) -> None:
+        """Drop the tables."""
+        self._tables.close()
+
+
 def is_held_out(sku: str) -> bool:
-    """Whether a product is of the part that no net learns from, by its SKU's SHA-256."""
+    """Whether a product that shares no photo is held out, by its SKU's SHA-256."""
     return hashlib.sha256(sku.encode()).digest()[0] < HELD_OUT_OF_256
 
 
@@ -47,9 +88,9 @@ def current_other(engine: Engine) -> str | None:
         return None if current is None else name_of_other(session, current.id)
 
 
-def held_out_photos(session: Session, *, imported: bool) -> Iterator[TaughtPhoto]:
+def held_out_photos(session: Session, held_out: HeldOut, *, imported: bool) -> Iterator[TaughtPhoto]:
     """The photos of the held-out products, product by product."""
-    return (photo for photo in taught_photos(session, imported=imported) if is_held_out(photo.sku))
+    return (photo for photo in taught_photos(session, imported=imported) if held_out.takes(photo.sku))
 
 
 @dataclass
@@ -79,25 +120,22 @@ def write_labels(engine: Engine, csv_path: Path, held_out_path: Path, *, importe
     Raises:
         UsageError: nobody said anything, or only one label, of the products that may be learnt from.
     """
-    with reading(engine) as session, closing(_Contents()) as contents:
+    with reading(engine) as session, closing(HeldOut(shared_contents(session))) as held_out:
         with write_whole(held_out_path) as held_out_file, write_whole(csv_path) as file:
-            held_out, taught = _Tally(), _Tally()
-            for sku, content_hash in shared_contents(session):
-                if is_held_out(sku):  # whether anybody judged it yet or not: it will be measured on once somebody has
-                    contents.add(content_hash)
+            measured, taught = _Tally(), _Tally()
             with _writing_rows(held_out_file) as rows:
-                for photo in held_out_photos(session, imported=imported):
-                    _write_row(rows, photo, held_out)
+                for photo in held_out_photos(session, held_out, imported=imported):
+                    _write_row(rows, photo, measured)
             with _writing_rows(file) as rows:
                 for photo in taught_photos(session, imported=imported):
-                    if is_held_out(photo.sku):
+                    if held_out.takes(photo.sku):
                         continue
-                    if photo.content_hash in contents:
+                    if held_out.shows(photo.content_hash):
                         taught.repeated += 1  # learnt from, it would be measured on what it has seen
                     else:
                         _write_row(rows, photo, taught)
-            _require_labels(taught, held_out, imported=imported)
-        return _describe(taught, held_out, count_parent_words(session))
+            _require_labels(taught, measured, imported=imported)
+        return _describe(taught, measured, count_parent_words(session))
 
 
 def _require_labels(taught: _Tally, held_out: _Tally, *, imported: bool) -> None:
@@ -147,21 +185,3 @@ def _write_row(rows: Any, photo: TaughtPhoto, tally: _Tally) -> None:  # noqa: A
         return
     rows.writerow([path, photo.label, photo.parent or "", photo.sku])
     tally.add(photo)
-
-
-class _Contents:
-    """The contents that held-out products share with others: a temporary table on disk, so that memory stays flat."""
-
-    def __init__(self) -> None:
-        self._table = sqlite3.connect("")  # a private file, gone when closed; its page cache is bounded
-        self._table.execute("CREATE TABLE content (hash BLOB PRIMARY KEY) WITHOUT ROWID")
-
-    def add(self, content_hash: bytes) -> None:
-        self._table.execute("INSERT OR IGNORE INTO content VALUES (?)", (content_hash,))
-
-    def __contains__(self, content_hash: bytes) -> bool:
-        query = "SELECT 1 FROM content WHERE hash = ?"
-        return self._table.execute(query, (content_hash,)).fetchone() is not None
-
-    def close(self) -> None:
-        self._table.close()

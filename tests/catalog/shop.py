@@ -97,19 +97,23 @@ class Shop:
         self,
         *files: ImageFile,
         root: str = "/photos",
+        manifest: str = "",
         chunk_size: int = 256,
         model: int | None = None,
         trial: bool = False,
         now: datetime = NOW,
     ) -> int:
         """The id of a run over these files, its images waiting in chunks."""
-        run_id, _ = self.enqueue_counting(*files, root=root, chunk_size=chunk_size, model=model, trial=trial, now=now)
+        run_id, _ = self.enqueue_counting(
+            *files, root=root, manifest=manifest, chunk_size=chunk_size, model=model, trial=trial, now=now
+        )
         return run_id
 
     def enqueue_counting(
         self,
         *files: ImageFile,
         root: str = "/photos",
+        manifest: str = "",
         chunk_size: int = 256,
         model: int | None = None,
         trial: bool = False,
@@ -119,7 +123,7 @@ class Shop:
         model = model or self.model
         with writing(self.engine) as session:
             run_id = start_run(session, kind="tag", paths=[root], model_version_id=model, trial=trial, now=now)
-            source_id = register_source(session, root=root, manifest="", sku_pattern=None, now=now)
+            source_id = register_source(session, root=root, manifest=manifest, sku_pattern=None, now=now)
             filler = ChunkFiller(run_id=run_id, queue="fresh", chunk_size=chunk_size, now=now)
             counts = register_images(
                 session, source_id=source_id, question=Question(model), files=files, filler=filler, now=now

@@ -6,7 +6,6 @@ from catalog.database import reading, writing
 from catalog.due import Question
 from catalog.failure_codes import PERMANENT_FAILURES
 from catalog.models import Chunk, Image, Prediction, Product, Run, Source, Tag
-from catalog.presence import SeenImages
 from catalog.registering import (
     BatchCounts,
     enclosing_roots,
@@ -14,7 +13,7 @@ from catalog.registering import (
     register_images,
     register_source,
 )  # fmt: skip
-from catalog.runs import start_run, touch_run
+from catalog.runs import touch_run
 from catalog.tags import lock_products
 from tests.catalog.shop import NOW, SURE_BOOT, SURE_COAT, SURE_SHIRT, TRUNCATED, Shop, later, photo, product_id
 
@@ -131,34 +130,22 @@ def test_an_image_that_moves_to_another_product_takes_its_tag_along(shop: Shop) 
 
 def test_a_photo_of_several_products_is_an_image_of_each(shop: Shop) -> None:
     small, medium, large = (photo("shirt.jpg", sku=sku) for sku in ("S", "M", "L"))
-    assert shop.enqueue_counting(small, medium)[1] == BatchCounts(new=2)
+    assert shop.enqueue_counting(small, medium, manifest="shop.csv")[1] == BatchCounts(new=2)
     shop.work({"shirt.jpg": SURE_SHIRT})
-    assert shop.enqueue_counting(large, small, medium, now=later(60))[1] == BatchCounts(new=1, unchanged=2)
-    shop.work({"shirt.jpg": None})
+    for due in (BatchCounts(new=1), BatchCounts(unchanged=1)):  # in batches of their own, the new one first
+        assert shop.enqueue_counting(large, manifest="shop.csv", now=later(60))[1] == due
+        assert shop.enqueue_counting(medium, small, manifest="shop.csv", now=later(60))[1].due == 0
+        shop.work({"shirt.jpg": None}, now=later(60))
     assert [shop.shown(sku)["tag"] for sku in ("S", "M", "L")] == ["Shirt"] * 3
     assert (shop.count(Image), shop.count(Prediction)) == (3, 1)
 
 
-def test_a_product_takes_a_shared_photo_over_from_one_that_it_shows_no_more(shop: Shop) -> None:
-    shop.enqueue(photo("shirt.jpg", sku="S"), photo("shirt.jpg", sku="M"))
+def test_a_photo_of_a_folder_shows_one_product_whatever_rules_there_were(shop: Shop) -> None:
+    for sku in ("S", "M", "L"):
+        shop.enqueue(photo("shirt.jpg", sku=sku))
     shop.work({"shirt.jpg": SURE_SHIRT})
-    _, counts = shop.enqueue_counting(photo("shirt.jpg", sku="L"), photo("shirt.jpg", sku="M"), now=later(60))
-    assert (counts, shop.count(Image)) == (BatchCounts(unchanged=2), 2)
-    assert [shop.shown(sku)["tag"] for sku in ("S", "M", "L")] == [None, "Shirt", "Shirt"]
-
-
-def test_a_photo_stays_with_the_product_that_an_earlier_batch_said_it_shows(shop: Shop) -> None:
-    shop.tag({"shirt.jpg": SURE_SHIRT})
-    with writing(shop.engine) as session:
-        seen = SeenImages.begin(session)
-        run_id = start_run(session, kind="tag", paths=["/photos"], model_version_id=shop.model, now=NOW)
-        for file in (photo("shirt.jpg"), photo("shirt.jpg", sku="L"), photo("shirt.jpg", sku="XL")):
-            register_images(
-                session, source_id=1, question=Question(shop.model), files=[file], seen=seen, now=NOW,
-                filler=ChunkFiller(run_id=run_id, queue="fresh", chunk_size=256, now=NOW),
-            )  # fmt: skip
-    assert shop.count(Image) == 3
-    assert shop.shown("shirt")["tag"] == "Shirt"
+    assert shop.count(Image) == 1
+    assert [shop.shown(sku)["tag"] for sku in ("S", "M", "L")] == [None, None, "Shirt"]
 
 
 def test_a_title_is_set_and_changed_and_never_taken_away(shop: Shop) -> None:

@@ -186,24 +186,34 @@ def test_images_chunks_and_runs_from_before_nights_are_kept_and_present(
         )  # fmt: skip
 
 
-def test_photos_from_before_they_could_show_several_products_are_kept_and_can_then(
+def test_photos_of_manifests_from_before_they_could_show_several_products_can_then(
     empty_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    second = "INSERT INTO product (id, sku, registered_at) VALUES (2, 'b', '2026-01-31 12:00:00')"
-    fill_as_of("0009", empty_engine, (*WORK_OF_REVISION_2, second), monkeypatch)
+    fill_as_of("0009", empty_engine, (*WORK_OF_REVISION_2, *MANIFEST_OF_REVISION_9), monkeypatch)
 
     assert upgrade_schema(empty_engine) == ("0009", newest_revision())
 
     assert differences(empty_engine) == []
-    again = WORK_OF_REVISION_2[-1].replace("VALUES (1, 1, 'a.jpg', 1,", "VALUES (2, 1, 'a.jpg', 2,")
     with writing(empty_engine) as session:
-        session.execute(text(again))
-        assert session.execute(text("SELECT id, key, product_id, chunk_id FROM image ORDER BY id")).all() == [
-            (1, "a.jpg", 1, 1), (2, "a.jpg", 2, 1),
+        query = text("SELECT id, source_id, key, product_id, chunk_id, listed_for FROM image ORDER BY id")
+        assert [tuple(row) for row in session.execute(query)] == [
+            (1, 1, "a.jpg", 1, 1, 0), (2, 2, "a.jpg", 2, None, 2),
         ]  # fmt: skip
+        assert session.scalars(text("SELECT key FROM shop_photos")).all() == ["a.jpg", "a.jpg"]
+    third = "INSERT INTO image (id, source_id, key, product_id, listed_for, size_bytes, modified_ns, registered_at)"
+    with writing(empty_engine) as session:
+        session.execute(text(f"{third} VALUES (3, 2, 'a.jpg', 1, 1, 7, 7, '2026-01-31 12:00:00')"))
     with pytest.raises(IntegrityError), writing(empty_engine) as session:
-        session.execute(text(again.replace("VALUES (2,", "VALUES (3,")))
+        session.execute(text(f"{third} VALUES (4, 1, 'a.jpg', 2, 0, 7, 7, '2026-01-31 12:00:00')"))
 
+
+MANIFEST_OF_REVISION_9 = (
+    "INSERT INTO product (id, sku, registered_at) VALUES (2, 'b', '2026-01-31 12:00:00')",
+    "INSERT INTO source (id, root, manifest, registered_at) VALUES (2, '/photos', 's.csv', '2026-01-31 12:00:00')",
+    "INSERT INTO image (id, source_id, key, product_id, size_bytes, modified_ns, registered_at)"
+    " VALUES (2, 2, 'a.jpg', 2, 7, 7, '2026-01-31 12:00:00')",
+    "CREATE VIEW shop_photos AS SELECT key FROM image",
+)
 
 WORK_OF_REVISION_2 = (
     "INSERT INTO model_version (id, name, attribute, sha256, manifest, imported_at)"

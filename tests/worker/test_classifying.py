@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from catalog.chunks import known_contents
 from catalog.database import Clock, current_time, reading, stop_writers, writing
 from catalog.leases import MAX_ATTEMPTS, claim_chunk
-from catalog.models import Chunk, Image, ModelArtifact, ModelVersion, Prediction
+from catalog.models import Chunk, Image, ModelArtifact, ModelVersion, Prediction, Source
+from catalog.overviews import Part, list_failures
 from tests.worker.pictures import claim_size, draw_folder, draw_picture, truncate
 from tests.worker.service import (
     LIMITS,
@@ -35,7 +36,7 @@ from worker import classifying, preparing
 from worker.careful import prepare_in_child
 from worker.classifiers import Models
 from worker.classifying import classify_chunk
-from worker.preparing import Limits
+from worker.preparing import Limits, prepare_photos
 
 
 def classify(engine: Engine, chunk_id: int, **options: Any) -> int:  # noqa: ANN401
@@ -272,6 +273,31 @@ def test_copies_of_what_the_net_fails_on_have_an_outcome_of_their_own(
         assert session.scalar(select(func.count()).select_from(Prediction)) == 1
     run = run_of(catalog_engine, run_id)
     assert (run.classified, run.reused, run.failed) == (1, 1, 2)
+
+
+@pytest.mark.parametrize("slice_images", [32, 1])
+def test_a_photo_that_products_share_is_decoded_once_broken_or_not(
+    catalog_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slice_images: int
+) -> None:
+    monkeypatch.setattr(classifying, "SLICE", slice_images)
+    draw_picture(tmp_path / "fine.png", 1)
+    (tmp_path / "broken.png").write_bytes((tmp_path / "fine.png").read_bytes()[:100])
+    rows = [f"S{number},{name}.png" for number, name in enumerate(["fine", "broken"] * 3)]
+    (tmp_path / "shop.csv").write_text("\n".join(["sku,image", *rows]))
+    prepared: list[bytes] = []
+
+    def count(photos: Sequence[bytes], *args: Any, **options: Any) -> Any:  # noqa: ANN401
+        prepared.extend(photos)
+        return prepare_photos(photos, *args, **options)
+
+    monkeypatch.setattr(classifying, "prepare_photos", count)
+    run_id, chunk_id = one_chunk(catalog_engine, tmp_path / "shop.csv")
+    assert classify(catalog_engine, chunk_id) == 6
+    run = run_of(catalog_engine, run_id)
+    assert (run.classified, run.reused, run.failed, len(prepared)) == (1, 2, 3, 2)
+    with reading(catalog_engine) as session:
+        parts = [Part(source_id) for source_id in session.scalars(select(Source.id))]
+        assert [row["image"] for row in list_failures(session, parts, run_id=run_id, limit=9)] == ["broken.png"]
 
 
 @pytest.mark.parametrize("slice_images", [32, 1])

@@ -189,9 +189,9 @@ def test_a_photo_that_stands_for_none_is_told(catalog_engine: Engine, tmp_path: 
     rows = [f"S{number},none.png" for number in range(51)]
     (tmp_path / "shop.csv").write_text("\n".join(["sku,image", *rows]))
     (note,) = enqueue_paths(catalog_engine, tmp_path / "shop.csv").notes
-    assert note.startswith("51 products share one photo, 'none.png', ")
-    (tmp_path / "shop.csv").write_text("\n".join(["sku,image", *rows[:50]]))
-    assert enqueue_paths(catalog_engine, tmp_path / "shop.csv").notes == ()
+    assert note.startswith("shop.csv: 51 products share one photo, 'none.png', ")
+    (tmp_path / "sizes.csv").write_text("\n".join(["sku,image", *rows[:50]]))
+    assert enqueue_paths(catalog_engine, tmp_path / "sizes.csv").notes == ()
 
 
 def test_a_row_that_stands_twice_is_one_image_and_is_said(catalog_engine: Engine, tmp_path: Path) -> None:

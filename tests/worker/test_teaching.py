@@ -59,29 +59,40 @@ def test_every_product_is_in_one_of_the_two_lists_with_all_its_photos(shop: Shop
     ]  # fmt: skip
 
 
-def test_what_a_held_out_product_shows_is_not_learnt_from_another(shop: Shop, tmp_path: Path) -> None:
-    first, second, third = TAUGHT[:3]
-    keys = [f"{sku}.jpg" for sku in (first, second, third, HELD_OUT[0])]
+@pytest.mark.parametrize("is_judged", [True, False])
+def test_what_a_held_out_product_shows_is_not_learnt_from_another(
+    shop: Shop, tmp_path: Path, *, is_judged: bool
+) -> None:
+    first, second = TAUGHT[:2]
+    alike = TAUGHT[-1]  # behind it in the order of SKUs: it is held out with it
+    keys = [f"{sku}.jpg" for sku in (first, second, alike, HELD_OUT[0])]
     shop.enqueue(*(photo(key) for key in keys))
-    shop.work(dict.fromkeys(keys, SURE_SHIRT), {keys[0]: "same", keys[3]: "same"})
-    correct(shop, **{first: "Shirt", second: "Coat", third: "Shirt", HELD_OUT[0]: "Shirt"})
+    shop.work(dict.fromkeys(keys, SURE_SHIRT), {keys[2]: "same", keys[3]: "same"})
+    correct(shop, **{first: "Shirt", second: "Coat", alike: "Shirt"})
+    if is_judged:
+        correct(shop, **{HELD_OUT[0]: "Shirt"})
+    write(shop, tmp_path)
+    assert [row["sku"] for row in read(tmp_path / "ours.labels.csv")] == [first, second]
+    measured = [HELD_OUT[0], alike] if is_judged else [alike]
+    assert [row["sku"] for row in read(tmp_path / "ours.held-out.csv")] == measured
+
+
+def test_sizes_that_share_their_photos_are_held_out_together(shop: Shop, tmp_path: Path) -> None:
+    shirts = [[f"{letter}-{size:02d}" for size in range(12)] for letter in "abcdefghijklmnopqrst"]
+    swatch = [photo("swatch.jpg", sku=sku) for sizes in shirts for sku in sizes]
+    files = [photo(f"{sizes[0]}.jpg", sku=sku) for sizes in shirts for sku in sizes] + swatch
+    shop.enqueue(*files, manifest="shop.csv")
+    shop.work({file.key: SURE_SHIRT for file in files})
+    correct(shop, **{sku: "Coat" if sku[0] < "k" else "Shirt" for sizes in shirts for sku in sizes})
+
     lines = write(shop, tmp_path)
-    assert [row["sku"] for row in read(tmp_path / "ours.labels.csv")] == [second, third]
-    assert [row["sku"] for row in read(tmp_path / "ours.held-out.csv")] == [HELD_OUT[0]]
-    assert "left out: 1 photos that a held-out product has too" in lines
 
-
-def test_what_a_held_out_product_shows_that_nobody_judged_yet_is_not_learnt_either(shop: Shop, tmp_path: Path) -> None:
-    first, second, third = TAUGHT[:3]
-    keys = [f"{sku}.jpg" for sku in (first, second, third, HELD_OUT[0])]
-    shop.enqueue(*(photo(key) for key in keys))
-    shop.work(dict.fromkeys(keys, SURE_SHIRT), {keys[0]: "same", keys[3]: "same"})
-    correct(shop, **{first: "Shirt", second: "Coat", third: "Shirt"})
-
-    lines = write(shop, tmp_path)
-
-    assert [row["sku"] for row in read(tmp_path / "ours.labels.csv")] == [second, third]
-    assert "left out: 1 photos that a held-out product has too" in lines
+    learnt, measured = ({row["sku"] for row in read(tmp_path / f"ours.{name}.csv")} for name in ("labels", "held-out"))
+    for sizes in shirts:
+        assert {*sizes} <= (measured if is_held_out(sizes[0]) else learnt)
+    assert 0 < len(measured) < len(learnt)
+    assert "/photos/swatch.jpg" not in {row["image"] for row in read(tmp_path / "ours.labels.csv")}
+    assert f"left out: {len(learnt)} photos that a held-out product has too" in lines
 
 
 def test_names_that_no_csv_can_hold_and_words_on_parents_are_left_out_and_counted(shop: Shop, tmp_path: Path) -> None:

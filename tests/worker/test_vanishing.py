@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from catalog.database import reading
-from catalog.models import Image
+from catalog.models import Image, Product, Tag
 from catalog.overviews import Part
 from tests.worker.pictures import draw_folder, draw_picture
 from tests.worker.service import classify_all, enqueue_paths, run_of, tag_paths
@@ -127,6 +127,23 @@ def test_a_product_whose_row_is_gone_shows_the_photo_no_more_and_those_that_shar
     (tmp_path / "shop.csv").write_text("\n".join(["sku,image", *rows]))
     enqueued, _ = retag_all(catalog_engine)
     assert (enqueued.counts.due, gone(catalog_engine)) == (0, [])
+
+
+def test_a_corrected_sku_has_the_tag_and_the_wrong_one_no_photo(catalog_engine: Engine, tmp_path: Path) -> None:
+    for number in range(6):
+        draw_picture(tmp_path / f"{number}.png", number)
+    rows = [f"S{number},{number}.png" for number in range(6)]
+    (tmp_path / "shop.csv").write_text("\n".join(["sku,image", *rows]))
+    tag_paths(catalog_engine, tmp_path / "shop.csv")
+    (tmp_path / "shop.csv").write_text("\n".join(["sku,image", "X0,0.png", *rows[1:]]))
+
+    run = tag_paths(catalog_engine, tmp_path / "shop.csv")
+
+    assert (run.due, run.classified, run.reused, run.gone, gone(catalog_engine)) == (1, 0, 1, 1, ["0.png"])
+    with reading(catalog_engine) as session:
+        query = select(Product.sku, Tag.confidence).join(Tag).where(Product.sku.in_(("S0", "X0")))
+        found = dict(session.execute(query).all())
+    assert found["X0"] == found["S0"]
 
 
 def test_a_manifest_that_is_broken_leaves_the_other_sources_to_the_night(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from catalog.chunks import ChunkFiller
@@ -50,7 +51,7 @@ class Enqueued:
 
 
 class UnderWayError(Exception):
-    """A run of the schedule is not finished; none was started."""
+    """A run of the schedule is not finished, or the slot has one; none was started."""
 
 
 def enqueue(
@@ -130,8 +131,7 @@ def enqueue_places(
         clock: tells each transaction the time.
 
     Raises:
-        UnderWayError: a run of the same schedule is not finished.
-        IntegrityError: the slot of the schedule has a run: another scheduler was quicker.
+        UnderWayError: a run of the same schedule is not finished, or the slot has one.
     """
     with writing(engine) as session:
         take_turn(session)  # two first enqueues at once would both add the model and the source
@@ -141,11 +141,14 @@ def enqueue_places(
         question = run.question(ensure_current_model(session, now=now).id)
         sources = [_register_source(session, place, now) for place in places]
         deadline_at = None if run.budget is None else now + run.budget
-        run_id = start_run(
-            session, kind=run.kind, paths=[place.shown for place in places],
-            model_version_id=question.model_version_id, schedule=run.schedule, slot=run.slot,
-            deadline_at=deadline_at, again=run.again, now=now,
-        )  # fmt: skip
+        try:
+            run_id = start_run(
+                session, kind=run.kind, paths=[place.shown for place in places],
+                model_version_id=question.model_version_id, schedule=run.schedule, slot=run.slot,
+                deadline_at=deadline_at, again=run.again, now=now,
+            )  # fmt: skip
+        except IntegrityError as error:  # another scheduler was quicker
+            raise UnderWayError(run.slot) from error
         seen = SeenImages.begin(session)
     filler = ChunkFiller(run_id=run_id, queue=run.queue, chunk_size=chunk_size, now=now)
     walk = Walk(engine, list(zip(places, sources, strict=True)), question, seen, list(notes))

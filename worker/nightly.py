@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 from celery.schedules import ParseException, crontab
 from sqlalchemy import Engine
-from sqlalchemy.exc import IntegrityError
 
 from catalog.database import Clock, current_time, reading
 from catalog.due import outdated_images, sort_files
@@ -151,7 +150,7 @@ def start_due_night(engine: Engine, settings: Settings, *, clock: Clock = curren
             engine, NewRun("nightly", SCHEDULE, slot, budget=budget), chunk_size=settings.chunk_size,
             say=log.warning, progress=lambda _done: None, clock=clock,
         )  # fmt: skip
-    except (IntegrityError, UnderWayError):
+    except UnderWayError:
         return None  # another scheduler was quicker
     log.info("run %s: night of %s, %s images due", enqueued.run_id, slot, enqueued.counts.due)
     return enqueued.run_id

@@ -123,16 +123,17 @@ def count_review(session: Session, parts: Sequence[Part]) -> tuple[int, int]:
 
 
 def list_failures(session: Session, parts: Sequence[Part], *, run_id: int, limit: int) -> list[dict[str, Any]]:
-    """The files of these parts that failed in a run, by key; at most `limit`."""
+    """The files of these parts that failed in a run, by key, each with how many products have it; at most `limit`."""
+    what = (Source.root, Image.key.label("image"), Image.failure_code.label("code"),
+            Image.failure_reason.label("reason"))  # fmt: skip
     query = (
-        select(Source.root, Image.key.label("image"), Image.failure_code.label("code"),
-               Image.failure_reason.label("reason"))
+        select(*what, func.count().label("products"))
         .join(Source, Source.id == Image.source_id)
         .where(_images_of(parts), Image.failure_code.is_not(None), Image.gone_at.is_(None), Image.run_id == run_id)
+        .group_by(*what)
         .order_by(Image.key)
-        .distinct()  # a file that a manifest lists for several products
         .limit(limit)
-    )  # fmt: skip
+    )
     return fetch_dicts(session, query)
 
 

@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,20 @@ def show_tags(engine: Engine, enqueued: Enqueued, summary: dict[str, Any]) -> No
                + (f", {summary['postponed']} had no time" if summary["postponed"] else ""))  # fmt: skip
     click.echo(f"{counted(review, 'product')} {'waits' if review == 1 else 'wait'} for review"
                + (f", {with_parent} of them with their parent as tag" if with_parent else ""))  # fmt: skip
-    for failure in failures:
-        click.echo(f"failed: {visible(failure['image'])}: {failure['reason']} ({failure['code']})")
-    if summary["failed"] > len(failures):
-        click.echo(f"… and {summary['failed'] - len(failures)} more failures")
+    _print_failures(failures, summary["failed"])
     if failed > summary["failed"]:
         before = counted(failed - summary["failed"], "image")
         click.echo(f"{before} failed before, unchanged since: {own_command()} failures")
     _show_next(engine, rows, review)
+
+
+def _print_failures(failures: Sequence[dict[str, Any]], count: int) -> None:
+    for failure in failures:
+        shared = f", of {failure['products']} products" if failure["products"] > 1 else ""
+        click.echo(f"failed: {visible(failure['image'])}{shared}: {failure['reason']} ({failure['code']})")
+    more = count - sum(failure["products"] for failure in failures)
+    if more:
+        click.echo(f"… and {more} more failures")
 
 
 def _row(tag: dict[str, Any]) -> dict[str, Any]:

@@ -297,7 +297,8 @@ def test_a_photo_that_products_share_is_decoded_once_broken_or_not(
     assert (run.classified, run.reused, run.failed, len(prepared)) == (1, 2, 3, 2)
     with reading(catalog_engine) as session:
         parts = [Part(source_id) for source_id in session.scalars(select(Source.id))]
-        assert [row["image"] for row in list_failures(session, parts, run_id=run_id, limit=9)] == ["broken.png"]
+        failures = list_failures(session, parts, run_id=run_id, limit=9)
+    assert [(row["image"], row["products"]) for row in failures] == [("broken.png", 3)]
 
 
 @pytest.mark.parametrize("slice_images", [32, 1])

@@ -163,8 +163,9 @@ def sort_files(
     Args:
         seen: told which rows were met, wanted or not.
     """
-    known = _known_images(session, question, source_id, sorted({file.key for file in files}))
-    paired = _pair(files, known, by_sku=is_manifest(session, source_id))
+    by_sku = is_manifest(session, source_id)
+    known = _known_images(session, question, source_id, files, by_sku=by_sku)
+    paired = _pair(files, known, by_sku=by_sku)
     here = [(file, row) for file, row in paired if not _is_missing(file, row)]
     if seen is not None:
         seen.add(source_id, [row.id for _, row in here if row is not None])
@@ -248,7 +249,14 @@ def may_pass_now(question: Question, row: KnownImage, now: datetime) -> bool:
     return row.retries < len(RETRY_AFTER) and now - row.failed_at >= RETRY_AFTER[row.retries]
 
 
-def _known_images(session: Session, question: Question, source_id: int, keys: Sequence[str]) -> list[KnownImage]:
+def _known_images(
+    session: Session, question: Question, source_id: int, files: Sequence[ImageFile], *, by_sku: bool
+) -> list[KnownImage]:
+    # Of a manifest by products, which have few photos: one that stands for a missing photo may have 100,000 products.
+    if by_sku:
+        of_these = is_one_of(Product.sku, {file.sku for file in files})
+    else:
+        of_these = is_one_of(Image.key, [file.key for file in files])
     query = (
         select(
             Image.id, Image.key, Image.product_id, Image.size_bytes, Image.modified_ns, Image.failure_code,
@@ -257,7 +265,7 @@ def _known_images(session: Session, question: Question, source_id: int, keys: Se
         )
         .join(Product, Product.id == Image.product_id)
         .outerjoin(Run, (Run.id == Image.run_id) & Image.chunk_id.is_not(None))
-        .where(Image.source_id == source_id, is_one_of(Image.key, keys))
+        .where(Image.source_id == source_id, of_these)
     )  # fmt: skip
     if question.is_retag:
         # A million rows a night: what another model tagged is asked for in one piece after the walk.

@@ -64,19 +64,19 @@ def taught_photos(session: Session, *, imported: bool) -> Iterator[TaughtPhoto]:
         )
 
 
-def shared_contents(session: Session) -> Iterator[tuple[str, bytes]]:
-    """SKU and content of each photo whose content several products have."""
+def shared_contents(session: Session) -> Iterator[tuple[int, str, bytes]]:
+    """Product id, SKU and content of each photo whose content several products have."""
     shared = (
         select(Image.content_hash)
         .where(Image.content_hash.is_not(None))
         .group_by(Image.content_hash)
         .having(func.count(Image.product_id.distinct()) > 1)
     )
-    query = select(Product.sku, Image.content_hash).join(Product, Product.id == Image.product_id)
+    query = select(Product.id, Product.sku, Image.content_hash).join(Product, Product.id == Image.product_id)
     rows = session.execute(query.where(Image.content_hash.in_(shared)).execution_options(yield_per=ROWS_AT_ONCE))
-    for sku, content_hash in rows:
+    for product_id, sku, content_hash in rows:
         assert content_hash is not None, "asked so"
-        yield sku, content_hash
+        yield product_id, sku, content_hash
 
 
 def count_parent_words(session: Session) -> int:

@@ -4,7 +4,7 @@ Photos are decoded and classified as `hangtag evaluate` does, and a product's an
 tags. Leaves to `training.paired_answers` which of the two is better.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
@@ -125,7 +125,7 @@ def challenge(
             raise UsageError(f"{version.name} is the current model already")
         challenger = Rival(bundle, _catalog_labels(session, bundle))
         with closing(HeldOut(shared_contents(session))) as held_out:
-            photos = list(held_out_photos(session, held_out, imported=imported))
+            photos = list(_each_once(held_out_photos(session, held_out, imported=imported)))
         current_id = version.id
         lost = _lost_labels(session, current, challenger)
     total = 2 * len(photos)
@@ -134,6 +134,20 @@ def challenge(
         _answer(challenger, photos, limits, lambda done: progress(len(photos) + done, total)),
     )
     return _compare(current, challenger, current_id, photos, answers, lost)
+
+
+def _each_once(photos: Iterable[TaughtPhoto]) -> Iterator[TaughtPhoto]:
+    """The photos, product by product, without products that show just what one before shows, and have its label.
+
+    McNemar's test takes products as independent: twelve sizes on one photo would be twelve findings.
+    """
+    met: set[tuple[int, frozenset[bytes]]] = set()
+    for _, its_photos in groupby(photos, key=lambda photo: photo.sku):
+        shown = list(its_photos)
+        what = (shown[0].label_id, frozenset(photo.content_hash for photo in shown))
+        if what not in met:
+            met.add(what)
+            yield from shown
 
 
 def _compare(

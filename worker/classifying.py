@@ -286,7 +286,8 @@ class _ChunkWork:
         with closing(self._prepare([data for data, _ in new.values()])) as answers:
             for (content_hash, (_, alike)), answer in zip(new.items(), answers, strict=True):
                 if isinstance(answer, ImageError):
-                    self.failed[content_hash] = answer
+                    # Made anew: the one that was raised holds the slice and what was decoded, by its traceback.
+                    self.failed[content_hash] = ImageError(answer.code, answer.reason)
                     outcomes += [self._failed(image, content_hash, answer) for image in alike]
                 else:
                     self.prepared.append(_Prepared(alike[0], content_hash, answer))

@@ -154,8 +154,8 @@ def enqueue_places(
     walk = Walk(engine, list(zip(places, sources, strict=True)), question, seen, list(notes))
     sums = _register_all(walk, filler, progress, clock)
     vanished = judge_vanished(engine, walk.walked_whole, seen, believe_all=run.believe_all)
-    _note_sharing(walk)
     gone = mark_vanished(engine, vanished, seen, model_version_id=question.model_version_id, run_id=run_id, clock=clock)
+    _note_sharing(walk)
     postponed = 0
     if run.is_retag:
         outdated, postponed = _requeue_outdated(walk, filler, deadline_at, clock)
@@ -238,7 +238,7 @@ def _note_sharing(walk: Walk) -> None:
         if products > MOST_SHARING:
             walk.notes.append(
                 f"{place.manifest}: {products} products share one photo, {key!r}, and have what it shows as their tag;"
-                " if it stands for a missing photo, leave its rows out"
+                " if it stands for a missing photo, leave its rows out; tags that it gave stay until they are corrected"
             )
 
 

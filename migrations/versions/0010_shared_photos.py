@@ -18,6 +18,11 @@ def upgrade() -> None:
     op.execute(
         "UPDATE image SET listed_for = product_id WHERE source_id IN (SELECT id FROM source WHERE manifest <> '')"
     )
+    connection = op.get_bind()
+    triggers = "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'image'"  # a shop's: we have none
+    own = connection.scalars(sa.text(triggers)).all() if connection.dialect.name == "sqlite" else []
     with op.batch_alter_table("image") as image:
         image.drop_constraint(OLD, type_="unique")
         image.create_unique_constraint(NEW, COLUMNS)
+    for trigger in own:
+        connection.exec_driver_sql(trigger)

@@ -189,7 +189,9 @@ def test_images_chunks_and_runs_from_before_nights_are_kept_and_present(
 def test_photos_of_manifests_from_before_they_could_show_several_products_can_then(
     empty_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill_as_of("0009", empty_engine, (*WORK_OF_REVISION_2, *MANIFEST_OF_REVISION_9), monkeypatch)
+    of_sqlite = TRIGGER_OF_A_SHOP if empty_engine.dialect.name == "sqlite" else ()
+    statements = (*WORK_OF_REVISION_2, *MANIFEST_OF_REVISION_9, *of_sqlite)
+    fill_as_of("0009", empty_engine, statements, monkeypatch)
 
     assert upgrade_schema(empty_engine) == ("0009", newest_revision())
 
@@ -200,6 +202,9 @@ def test_photos_of_manifests_from_before_they_could_show_several_products_can_th
             (1, 1, "a.jpg", 1, 1, 0), (2, 2, "a.jpg", 2, None, 2),
         ]  # fmt: skip
         assert session.scalars(text("SELECT key FROM shop_photos")).all() == ["a.jpg", "a.jpg"]
+        if empty_engine.dialect.name == "sqlite":
+            session.execute(text("UPDATE image SET size_bytes = 8 WHERE id = 1"))
+            assert session.scalars(text("SELECT id FROM resized")).all() == [1]
     third = "INSERT INTO image (id, source_id, key, product_id, listed_for, size_bytes, modified_ns, registered_at)"
     with writing(empty_engine) as session:
         session.execute(text(f"{third} VALUES (3, 2, 'a.jpg', 1, 1, 7, 7, '2026-01-31 12:00:00')"))
@@ -213,6 +218,10 @@ MANIFEST_OF_REVISION_9 = (
     "INSERT INTO image (id, source_id, key, product_id, size_bytes, modified_ns, registered_at)"
     " VALUES (2, 2, 'a.jpg', 2, 7, 7, '2026-01-31 12:00:00')",
     "CREATE VIEW shop_photos AS SELECT key FROM image",
+)
+TRIGGER_OF_A_SHOP = (
+    "CREATE TABLE resized (id INTEGER)",
+    "CREATE TRIGGER note_sizes AFTER UPDATE OF size_bytes ON image BEGIN INSERT INTO resized VALUES (new.id); END",
 )
 
 WORK_OF_REVISION_2 = (

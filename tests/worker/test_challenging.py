@@ -7,11 +7,11 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from catalog.database import reading, writing
 from catalog.model_versions import ATTRIBUTE, current_model_version, promote
-from catalog.models import ModelVersion
+from catalog.models import Image, ModelVersion, Product
 from catalog.people import correct_tag
 from catalog.promotions import make_current
 from tests.catalog.shop import NOW, SURE_SHIRT, Shop, photo
@@ -67,6 +67,19 @@ def current_name(engine: Engine) -> str | None:
     with reading(engine) as session:
         current = current_model_version(session)
         return None if current is None else current.name
+
+
+def test_sizes_on_one_photo_count_once(shop: Shop, tmp_path: Path, trained: Bundle) -> None:
+    kinds = fill(shop, tmp_path, make_guesser("guesser"), products=4)
+    before = measure(shop.engine, trained)
+    with reading(shop.engine) as session:
+        keys = dict(session.execute(select(Product.sku, Image.key).join(Image)).all())
+    sizes = {f"{sku}-{size}": sku for sku in kinds for size in ("S", "M", "L")}
+    shop.enqueue(*(photo(keys[sku], sku=size) for size, sku in sizes.items()), root=str(tmp_path), manifest="s.csv")
+    shop.work(dict.fromkeys(keys.values(), SURE_SHIRT))
+    say(shop, {size: kinds[sku] for size, sku in sizes.items()})
+
+    assert measure(shop.engine, trained).pairs == before.pairs
 
 
 def test_a_trained_challenger_beats_one_that_guesses_and_is_promoted(

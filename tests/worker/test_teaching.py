@@ -1,6 +1,8 @@
 """The two lists that people's words become: who is in which, and what is left out."""
 
 import csv
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from catalog.people import correct_tag
 from tests.catalog.shop import LABELS, NOW, SURE_COAT, SURE_SHIRT, Shop, photo
 from worker.errors import UsageError
 from worker.names import text_of_path
-from worker.teaching import current_other, is_held_out, write_labels
+from worker.teaching import HeldOut, current_other, is_held_out, write_labels
 
 SKUS = [f"P{number:03d}" for number in range(60)]
 HELD_OUT = [sku for sku in SKUS if is_held_out(sku)]
@@ -93,6 +95,20 @@ def test_sizes_that_share_their_photos_are_held_out_together(shop: Shop, tmp_pat
     assert 0 < len(measured) < len(learnt)
     assert "/photos/swatch.jpg" not in {row["image"] for row in read(tmp_path / "ours.labels.csv")}
     assert f"left out: {len(learnt)} photos that a held-out product has too" in lines
+
+
+def test_a_new_size_moves_no_other_whatever_its_sku() -> None:
+    taught, held_out = TAUGHT[5], HELD_OUT[0]
+    for first, then in ((taught, held_out), (held_out, taught)):
+        with closing(HeldOut([(7, first, b"shirt"), (8, then, b"shirt")])) as sides:
+            assert sides.takes(first) is sides.takes(then) is sides.shows(b"shirt") is is_held_out(first)
+
+
+def test_a_hundred_thousand_products_with_shared_photos_are_divided_in_a_moment() -> None:
+    started_s = time.process_time()
+    with closing(HeldOut((n, f"S{n}", b"%d" % (n // 12)) for n in range(100_000))) as held_out:
+        assert held_out.takes("S5") is held_out.takes("S0") is is_held_out("S0")
+    assert time.process_time() - started_s < 20  # a second; without an index two minutes
 
 
 def test_names_that_no_csv_can_hold_and_words_on_parents_are_left_out_and_counted(shop: Shop, tmp_path: Path) -> None:

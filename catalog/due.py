@@ -252,11 +252,12 @@ def may_pass_now(question: Question, row: KnownImage, now: datetime) -> bool:
 def _known_images(
     session: Session, question: Question, source_id: int, files: Sequence[ImageFile], *, by_sku: bool
 ) -> list[KnownImage]:
-    # Of a manifest by products, which have few photos: one that stands for a missing photo may have 100,000 products.
     if by_sku:
-        of_these = is_one_of(Product.sku, {file.sku for file in files})
+        # By products, which have few photos: one that stands for a missing photo may have 100,000 products. The sum
+        # keeps SQLite from going over the whole source: of 200,000 rows 10 ms a batch in place of 200.
+        of_these = (Image.source_id + 0 == source_id, is_one_of(Product.sku, {file.sku for file in files}))
     else:
-        of_these = is_one_of(Image.key, [file.key for file in files])
+        of_these = (Image.source_id == source_id, is_one_of(Image.key, [file.key for file in files]))
     query = (
         select(
             Image.id, Image.key, Image.product_id, Image.size_bytes, Image.modified_ns, Image.failure_code,
@@ -265,7 +266,7 @@ def _known_images(
         )
         .join(Product, Product.id == Image.product_id)
         .outerjoin(Run, (Run.id == Image.run_id) & Image.chunk_id.is_not(None))
-        .where(Image.source_id == source_id, of_these)
+        .where(*of_these)
     )  # fmt: skip
     if question.is_retag:
         # A million rows a night: what another model tagged is asked for in one piece after the walk.

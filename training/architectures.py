@@ -16,6 +16,7 @@ STEM_WIDTH = 32
 # pixels a convolution costs four times what it costs behind a pooling: one there, and it stays narrow.
 BLOCKS = ((48, 1), (96, 2), (160, 2))
 FINE_STEM_WIDTHS = (16, 32)
+RESIDUAL_STAGES = ((32, 2), (64, 2), (128, 2))  # channels and blocks at each size of the map, the first at every pixel
 
 
 def build_conv_pool_net(
@@ -62,6 +63,31 @@ def build_fine_stem_net(spec: InputSpec, *, labels: int) -> keras.Model:
     return _end_conv_pool(inputs, x, BLOCKS, labels, name="fine_stem_net")
 
 
+def build_wide_residual_net(spec: InputSpec, *, labels: int) -> keras.Model:
+    """A net of residual blocks (He et al., arXiv:1512.03385), twice as wide as they began for pictures of this size
+    (Zagoruyko and Komodakis, arXiv:1605.07146), with six of them.
+
+    698,282 parameters at 28x28x1 and ten labels, and 80.5 million multiply-adds an image: five times what
+    `build_fine_stem_net` takes, for those who have the time. Shortcuts that change widths are 1x1 convolutions.
+    """
+    inputs, x = _open_net(spec)
+    x = apply_conv_block(x, RESIDUAL_STAGES[0][0])
+    for stage, (width, blocks) in enumerate(RESIDUAL_STAGES):
+        for block in range(blocks):
+            x = _apply_residual_block(x, width, stride=2 if stage > 0 and block == 0 else 1)
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, layers.Dense(labels, name="logits")(x), name="wide_residual_net")
+
+
+def _apply_residual_block(x: keras.KerasTensor, width: int, *, stride: int) -> keras.KerasTensor:
+    shortcut = x
+    if stride != 1 or x.shape[-1] != width:
+        shortcut = _apply_conv_norm(x, width, kernel_px=1, stride=stride)
+    y = apply_conv_block(x, width, stride=stride)
+    y = _apply_conv_norm(y, width)
+    return layers.Activation("relu")(layers.Add()([y, shortcut]))
+
+
 def _open_net(spec: InputSpec) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """The pixels of 0 to 255, and the same of 0 to 1."""
     inputs = keras.Input((spec.height, spec.width, spec.channels), name="pixels")
@@ -101,8 +127,19 @@ def apply_conv_block(
     kernel_tie: MirrorPairs | None = None,
 ) -> keras.KerasTensor:
     """A convolution, batch normalisation, ReLU; with `kernel_tie` of channels in pairs."""
+    x = _apply_conv_norm(x, width, kernel_px=kernel_px, stride=stride, kernel_tie=kernel_tie)
+    return layers.Activation("relu")(x)
+
+
+def _apply_conv_norm(
+    x: keras.KerasTensor,
+    width: int,
+    *,
+    kernel_px: int | tuple[int, int] = 3,
+    stride: int = 1,
+    kernel_tie: MirrorPairs | None = None,
+) -> keras.KerasTensor:
     x = layers.Conv2D(width, kernel_px, strides=stride, padding="same", use_bias=False, kernel_constraint=kernel_tie)(x)
     vector_tie = None if kernel_tie is None else VECTOR
     # 0.9 in place of Keras's 0.99: the moving statistics must follow the weights within an epoch of 420 steps.
-    x = layers.BatchNormalization(momentum=0.9, beta_constraint=vector_tie, gamma_constraint=vector_tie)(x)
-    return layers.Activation("relu")(x)
+    return layers.BatchNormalization(momentum=0.9, beta_constraint=vector_tie, gamma_constraint=vector_tie)(x)

@@ -14,7 +14,12 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from training.architectures import build_conv_pool_net, build_fine_stem_net, build_untied_conv_pool_net
+from training.architectures import (
+    build_conv_pool_net,
+    build_fine_stem_net,
+    build_untied_conv_pool_net,
+    build_wide_residual_net,
+)
 from training.bundle import InputSpec
 from training.data_sets import LabelledImages
 from training.errors import TrainingError
@@ -27,6 +32,7 @@ ARCHITECTURES: Mapping[str, Callable[..., keras.Model]] = {
     "conv-pool/2": build_untied_conv_pool_net,
     "conv-pool/3": build_conv_pool_net,
     "fine-stem/1": build_fine_stem_net,
+    "wide-residual/1": build_wide_residual_net,
     "study-1/1": nets.build_model_1,
     "study-2/1": nets.build_model_2,
     "study-3/1": nets.build_model_3,

@@ -25,8 +25,8 @@ def test_the_bundle_is_the_studys_and_the_figures_are_too() -> None:
     assert isinstance(test, dict)
     assert test["accuracy"] == NETS["hangtag"]["test_accuracy"]["by_seed"][0]
     (row,) = re.findall(r"^\| right \| ([\d.]+) ± ([\d.]+) % \| ([\d.]+) ± ([\d.]+) %", CARD, re.MULTILINE)
-    ours, teachers = NETS["hangtag"]["test_accuracy"], NETS["hangtag teacher"]["test_accuracy"]
-    expected = [f"{100 * found:.2f}" for each in (ours, teachers) for found in (each["mean"], each["deviation"])]
+    ours, large = NETS["hangtag"]["test_accuracy"], NETS["hangtag large"]["test_accuracy"]
+    expected = [f"{100 * found:.2f}" for each in (ours, large) for found in (each["mean"], each["deviation"])]
     assert list(row) == expected
 
 

@@ -117,7 +117,8 @@ def run_contest(
     report: Callable[[str, Progress], None] = lambda title, progress: None,
     say: Callable[[str], None] = lambda text: None,
 ) -> list[Fit]:
-    """Every fit, in the order of the nets and then of the seeds; `processes` of them at a time.
+    """Every fit but those of nets that only teach, in the order of the nets and then of the seeds; `processes` of them
+    at a time.
 
     `report` gets the steps of each, with its title; `say` lines for people. With `resume` the fits that lie in `work`
     are read in place of being done again. Raises TrainingError where one is of another recipe or other data; all are
@@ -126,15 +127,16 @@ def run_contest(
     waves = contest.list_plans()
     plans = list(chain.from_iterable(waves))
     identities = contest.identify_fits(parts)
-    heads = {
-        _title(entry, plan): f"fit {number} of {len(plans)}: {_title(entry, plan)}"
-        for number, (entry, plan) in enumerate(plans, start=1)
-    }
     fits = _read_fits(plans, identities, work) if resume else {}
+    idle = _find_idle([(entry, plan) for entry, plan in plans if _title(entry, plan) not in fits])
+    titles = [title for entry, plan in plans if (title := _title(entry, plan)) in fits or entry.name not in idle]
+    heads = {title: f"fit {number} of {len(titles)}: {title}" for number, title in enumerate(titles, start=1)}
     for title in fits:
         say(f"{heads[title]}: is there")
     for wave in waves:
-        missing = [(entry, plan) for entry, plan in wave if _title(entry, plan) not in fits]
+        missing = [
+            (entry, plan) for entry, plan in wave if (title := _title(entry, plan)) in heads and title not in fits
+        ]
         done = [fits[title] for title in heads if title in fits]  # by seed, whichever were there already
         tasks = {
             _title(entry, plan): _Task(
@@ -150,8 +152,18 @@ def run_contest(
         }
         fit_side_by_side(_fit, tasks, processes=processes, begin=lambda title: say(heads[title]), report=report)
         fits |= _read_fits(missing, identities, work)
-    order = [_title(entry, plan) for entry in contest.entries for other, plan in plans if other == entry]
-    return [fits[title] for title in order]
+    shown = [entry for entry in contest.entries if not entry.only_teaches]
+    return [fits[_title(entry, plan)] for entry in shown for other, plan in plans if other == entry]
+
+
+def _find_idle(missing: Sequence[tuple[Entry, Plan]]) -> set[str]:
+    """The names of the nets that only teach, and have nobody to teach: all that learn from them are there."""
+    idle: set[str] = set()
+    for entry, _ in reversed(missing):  # who learns from others stands behind them
+        learners = {other.name for other, _ in missing if entry.name in other.learns_from}
+        if entry.only_teaches and learners <= idle:
+            idle.add(entry.name)
+    return idle
 
 
 def _title(entry: Entry, plan: Plan) -> str:

@@ -58,7 +58,7 @@ def list_blocks(model: keras.Model) -> list[Block]:
         shape = tuple(int(side) for side in layer.output.shape[1:])
         if isinstance(layer, layers.InputLayer):
             blocks.append(Block("input", shape, "pixels"))
-        elif isinstance(layer, layers.Conv2D):
+        elif isinstance(layer, layers.Conv2D) and max(layer.kernel_size) > 1:  # of 1x1 are shortcuts, beside the way
             stride = f" /{layer.strides[0]}" if layer.strides[0] > 1 else ""
             blocks.append(Block("convolution", shape, f"conv {layer.kernel_size[0]}×{layer.kernel_size[1]}{stride}"))
         elif isinstance(layer, layers.MaxPooling2D):

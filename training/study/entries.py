@@ -60,13 +60,17 @@ OUR_RECIPE = replace(
     teacher_share=1.0,
     mix_share=0.5,
 )
+# A net of five times the cost, by the teacher's numbers, in half of its passes: 95.69 % of the validation images, where
+# the teachers have 95.13 %; its three fits together know 95.6 % of the test images, theirs 95.2 %.
+LARGE_RECIPE = replace(TEACHER_RECIPE, architecture="wide-residual/1", epochs=36)
 TEACHER_RECIPE_WORDS = (
     "SGD with momentum, a warm-up and a cosine, 128 images a step, mirrored, shifted and partly erased images, "
     "averaged weights; the half of the images that Model 1 is surest of is drawn a quarter as often"
 )
 OUR_RECIPE_WORDS = (
     f"{TEACHER_RECIPE_WORDS}; begins as hangtag teacher of the same seed ended; half of the images are mixed with "
-    "others; what it is to answer is what hangtag teacher says of the image as it is shown, the mean of its seeds"
+    "others; what it is to answer is what hangtag teacher says of the image as it is shown, the mean of its seeds; "
+    f"it is the same net after {TEACHER_RECIPE.epochs} epochs of what hangtag large had"
 )
 
 # A rehearsal of all nets: half a minute of one core, most of it for tracing and converting nets.
@@ -80,6 +84,7 @@ class Entry:
     """A net in the study: its name in pages, what it is and how it is fitted in words, its recipe, and the test
     accuracy that others published of it.
 
+    One that `only_teaches` is fitted where another one that learns from it is to be, and is in no report.
     `eased_by` names the net that says which images are easy, as fitted with the first seed; `taught_by` the one whose
     answers are learnt, the mean of its fits with all seeds; `started_by` the one whose backbone, as fitted with the
     same seed, is where it starts. All of them stand before it.
@@ -93,6 +98,7 @@ class Entry:
     eased_by: str | None = None
     taught_by: str | None = None
     started_by: str | None = None
+    only_teaches: bool = False
 
     @property
     def learns_from(self) -> tuple[str, ...]:
@@ -135,6 +141,14 @@ ENTRIES: tuple[Entry, ...] = (
         "hangtag teacher",
         "seven convolutions with batch normalisation, a mean over the last map",
         TEACHER_RECIPE,
+        TEACHER_RECIPE_WORDS,
+        eased_by="Model 1",
+        only_teaches=True,
+    ),
+    Entry(
+        "hangtag large",
+        "a wide residual net: six blocks of two convolutions",
+        LARGE_RECIPE,
         TEACHER_RECIPE_WORDS,
         eased_by="Model 1",
     ),

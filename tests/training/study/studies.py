@@ -73,8 +73,9 @@ def draw_confusions(accuracy: float, rng: np.random.Generator) -> NDArray[np.int
 def draw_study(*, seeds: Sequence[int] = SEEDS) -> Study:
     """A study of all eight nets; ours wins."""
     accuracies = (0.88, 0.901, 0.912, 0.911, 0.913, 0.897, 0.945, 0.949)
-    speeds = (60_000, 30_000, 6_000, 4_300, 4_900, 70_000, 2_500, 2_500)
-    sizes = (39_498, 348_906, 611_114, 287_562, 422_698, 103_338, 515_674, 515_674)
+    speeds = (60_000, 30_000, 6_000, 4_300, 4_900, 70_000, 500, 2_500)
+    sizes = (39_498, 348_906, 611_114, 287_562, 422_698, 103_338, 698_282, 515_674)
+    shown = [entry for entry in ENTRIES if not entry.only_teaches]
     nets = [
         draw_net(
             entry,
@@ -85,7 +86,7 @@ def draw_study(*, seeds: Sequence[int] = SEEDS) -> Study:
             parameters=size,
             images_per_s=speed,
         )
-        for entry, accuracy, speed, size in zip(ENTRIES, accuracies, speeds, sizes, strict=True)
+        for entry, accuracy, speed, size in zip(shown, accuracies, speeds, sizes, strict=True)
     ]
     test = draw_test_images()
     rng = np.random.default_rng(3)

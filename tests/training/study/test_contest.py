@@ -129,6 +129,30 @@ def test_who_starts_from_a_net_is_another_fit_where_that_net_is_and_not_where_an
     assert replace(contest, seeds=(6, 5)).identify_fits(parts)[name] == identity
 
 
+def test_who_only_teaches_is_fitted_where_somebody_is_to_learn_and_is_in_no_report(
+    work: Path, parts: Parts, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teaching = replace(ENTRIES[1], only_teaches=True)
+    learning = replace(ENTRIES[2], taught_by=teaching.name, eased_by=ENTRY.name)
+    contest = Contest((ENTRY, teaching, learning), (1,), quick=True)
+    fitted: list[str] = []
+
+    def write_instead(fit: object, asked: Mapping[str, _Task], **_: object) -> None:
+        fitted.extend(asked)
+        for task in asked.values():
+            write_bundle(bundle, work / task.plan.name)
+            _write_record(work / f"{task.plan.name}.json", Made(bundle, Backbone("none", b""), HISTORY), task.identity)
+
+    monkeypatch.setattr("training.study.contest.fit_side_by_side", write_instead)
+    for gone in ((), (teaching,), (learning,)):
+        fitted.clear()
+        for entry in gone:
+            (work / f"{plan_fit(entry, seed=1, quick=True).name}.json").unlink()
+        fits = run_contest(contest, parts, work, resume=True)
+        assert [fit.entry.name for fit in fits] == ["Model 1", "Model 3"]
+        assert fitted == (["Model 2, seed 1", "Model 3, seed 1"] if gone != (teaching,) else [])
+
+
 def test_what_a_net_learns_from_stands_by_seed_whichever_fits_were_there(
     work: Path, parts: Parts, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:

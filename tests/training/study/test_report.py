@@ -77,7 +77,7 @@ def test_the_pages_say_the_figures(folder: Path) -> None:
         assert "91.10% ± 0.10" in text  # model 4
         assert text.count("91%") >= 2
         assert "Model 1, Model 2, Model 3, Model 4, Model 5 and Model 6: 10 epochs. Adam at" in text
-        assert f"hangtag teacher: {ENTRIES[6].recipe.epochs} epochs. SGD" in text
+        assert f"hangtag large: {ENTRIES[7].recipe.epochs} epochs. SGD" in text
         for parameters in ("287,562", "422,698", "103,338"):
             assert parameters in text
         assert "rehearsal" not in text

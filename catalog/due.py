@@ -143,6 +143,7 @@ class SortedFiles:
     waiting: list[KnownImage] = field(default_factory=list)
     settled: int = 0
     met: list[tuple[ImageFile, KnownImage]] = field(default_factory=list)  # that have a row, and are there
+    by_sku: bool = False  # of a manifest, which has a row for each SKU of a file
 
     def count(self, rank: Rank) -> int:
         """How many are due for this reason."""
@@ -163,13 +164,13 @@ def sort_files(
     Args:
         seen: told which rows were met, wanted or not.
     """
-    by_sku = is_manifest(session, source_id)
+    by_sku = session.scalars(select(Source.manifest != "").where(Source.id == source_id)).one()
     known = _known_images(session, question, source_id, files, by_sku=by_sku)
     paired = _pair(files, known, by_sku=by_sku)
     here = [(file, row) for file, row in paired if not _is_missing(file, row)]
     if seen is not None:
         seen.add(source_id, [row.id for _, row in here if row is not None])
-    found = SortedFiles()
+    found = SortedFiles(by_sku=by_sku)
     wanted = _wanted_products(session, question.wanted, known)
     for file, row in here:
         if row is not None and question.is_retag and wanted is None and _is_as_it_was(file, row):
@@ -202,11 +203,6 @@ def _pair(
         return [(file, of_product.get((file.key, file.sku))) for file in files]
     of_key = {row.key: row for row in known}
     return [(file, of_key.get(file.key)) for file in files]
-
-
-def is_manifest(session: Session, source_id: int) -> bool:
-    """Whether a source is a manifest."""
-    return session.scalars(select(Source.manifest != "").where(Source.id == source_id)).one()
 
 
 def _is_missing(file: ImageFile, row: KnownImage | None) -> bool:

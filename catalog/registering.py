@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from catalog.chunks import ChunkFiller, Rank
 from catalog.database import join_writers
-from catalog.due import ImageFile, KnownImage, Question, SortedFiles, is_manifest, sort_files
+from catalog.due import ImageFile, KnownImage, Question, SortedFiles, sort_files
 from catalog.imported import import_categories
 from catalog.models import Image, Product, Source
 from catalog.overviews import Part
@@ -150,7 +150,7 @@ def _write_sorted(
     lock_products(session, retagged | categories.keys() | {product_ids[sku] for sku in titles})
     _set_titles(session, {product_ids[sku]: title for sku, title in titles.items()})
     places = filler.place(session, [file.size_bytes for file in found.new])
-    _insert_images(session, source_id, found.new, product_ids, filler.run_id, places, now)
+    _insert_images(session, source_id, found, product_ids, filler.run_id, places, now)
     _lock_images(session, [row for _, _, row in found.due] + found.waiting + [row for row, _ in moved] + returned)
     for rank in Rank:
         due = [(file, row) for its_rank, file, row in found.due if its_rank == rank]
@@ -225,23 +225,22 @@ def _set_titles(session: Session, titles: dict[int, str]) -> None:
 def _insert_images(
     session: Session,
     source_id: int,
-    files: Sequence[ImageFile],
+    found: SortedFiles,
     product_ids: dict[str, int],
     run_id: int,
     places: Sequence[int],
     now: datetime,
 ) -> None:
-    is_listed = is_manifest(session, source_id)
     rows = [
         {
             "key": file.key,
             "product_id": product_ids[file.sku],
-            "listed_for": product_ids[file.sku] if is_listed else 0,
+            "listed_for": product_ids[file.sku] if found.by_sku else 0,
             "size_bytes": file.size_bytes,
             "modified_ns": file.modified_ns,
             "chunk_id": chunk_id,
         }
-        for file, chunk_id in zip(files, places, strict=False)
+        for file, chunk_id in zip(found.new, places, strict=False)
     ]
     # Another enqueue of the same folder may have been quicker: its row stands, and its run does the work.
     rows.sort(key=itemgetter("key", "listed_for"))

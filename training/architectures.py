@@ -82,9 +82,9 @@ def build_wide_residual_net(spec: InputSpec, *, labels: int) -> keras.Model:
 def _apply_residual_block(x: keras.KerasTensor, width: int, *, stride: int) -> keras.KerasTensor:
     shortcut = x
     if stride != 1 or x.shape[-1] != width:
-        shortcut = _apply_conv_norm(x, width, kernel_px=1, stride=stride)
+        shortcut = apply_conv_block(x, width, kernel_px=1, stride=stride, relu=False)
     y = apply_conv_block(x, width, stride=stride)
-    y = _apply_conv_norm(y, width)
+    y = apply_conv_block(y, width, relu=False)
     return layers.Activation("relu")(layers.Add()([y, shortcut]))
 
 
@@ -125,21 +125,11 @@ def apply_conv_block(
     kernel_px: int | tuple[int, int] = 3,
     stride: int = 1,
     kernel_tie: MirrorPairs | None = None,
+    relu: bool = True,
 ) -> keras.KerasTensor:
     """A convolution, batch normalisation, ReLU; with `kernel_tie` of channels in pairs."""
-    x = _apply_conv_norm(x, width, kernel_px=kernel_px, stride=stride, kernel_tie=kernel_tie)
-    return layers.Activation("relu")(x)
-
-
-def _apply_conv_norm(
-    x: keras.KerasTensor,
-    width: int,
-    *,
-    kernel_px: int | tuple[int, int] = 3,
-    stride: int = 1,
-    kernel_tie: MirrorPairs | None = None,
-) -> keras.KerasTensor:
     x = layers.Conv2D(width, kernel_px, strides=stride, padding="same", use_bias=False, kernel_constraint=kernel_tie)(x)
     vector_tie = None if kernel_tie is None else VECTOR
     # 0.9 in place of Keras's 0.99: the moving statistics must follow the weights within an epoch of 420 steps.
-    return layers.BatchNormalization(momentum=0.9, beta_constraint=vector_tie, gamma_constraint=vector_tie)(x)
+    x = layers.BatchNormalization(momentum=0.9, beta_constraint=vector_tie, gamma_constraint=vector_tie)(x)
+    return layers.Activation("relu")(x) if relu else x

@@ -35,8 +35,8 @@ class HeldOut:
     """The products that no net learns from, and what they show. To be closed.
 
     Sizes of a product, which share photos, are all held out or none: with each by its own SKU, of shirts in twelve
-    sizes one photo in fifteen would be shown by none that is. The oldest one decides:
-    a size that is new moves no other. What more than MOST_SHARING share joins nothing.
+    sizes one photo in fifteen would be shown by none that is. The oldest one decides: a new size moves no other. What
+    more than MOST_SHARING share joins nothing.
     """
 
     def __init__(self, shared: Iterable[tuple[int, str, bytes]]) -> None:

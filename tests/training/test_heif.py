@@ -11,8 +11,6 @@ from training import decoding
 from training.decoding import CostlyPhotoError, ImageError, Pixels, decode_photo
 from training.file_signatures import has_unreadable_items
 
-CODES = {"truncated", "undecodable", "not_an_image", "format_not_supported", "too_many_pixels"}
-
 
 def read(name: str) -> bytes:
     return (HEIC / f"{name}.heic").read_bytes()

@@ -62,6 +62,7 @@ _DAMAGE = (
 _NO_MEMORY = re.compile(r"alloc|out of memory", re.IGNORECASE)
 
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a process for each core is at work already; threads blur every limit
+Image.MAX_IMAGE_PIXELS = None  # the caller's limit holds alone, and before a pixel is decoded: Pillow's is 179 million
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -101,7 +102,7 @@ def decode_photo(data: bytes, *, working_px: int, max_pixels: int, only_light: b
         only_light: raise CostlyPhotoError, before anything is decoded, for what may cost over a second or 150 MB.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns over metadata of photos that are fine; and its limit is not ours
+        warnings.simplefilter("ignore")  # Pillow warns over metadata of photos that are fine
         name = name_format(data)
         if name == "HEIF":
             _register_heif()  # here, for all children that are forked from this process
@@ -113,7 +114,9 @@ def decode_photo(data: bytes, *, working_px: int, max_pixels: int, only_light: b
         try:
             return _decode(photo, data, working_px)
         except _DAMAGE as error:
-            raise _explain_failure(error, data, str(photo.format), opened=True) from None
+            # Phones' JPEG files of several pictures have another name in Pillow.
+            opened_as = "JPEG" if photo.format == "MPO" else str(photo.format)
+            raise _explain_failure(error, data, opened_as, opened=True) from None
 
 
 def _decode(photo: Image.Image, data: bytes, working_px: int) -> Pixels:
@@ -161,8 +164,6 @@ def _open_photo(data: bytes, name: str | None, max_pixels: int) -> Image.Image:
         if name == "HEIF":
             _check_heif(data)
         photo = Image.open(BytesIO(data), formats=FORMATS if name == "HEIF" else PILLOWS_FORMATS)
-    except Image.DecompressionBombError as error:
-        raise ImageError("too_many_pixels", str(error).split(",")[0]) from None
     except _DAMAGE as error:  # UnidentifiedImageError is an OSError
         raise _explain_failure(error, data, name, opened=False) from None
     pixels = photo.width * photo.height

@@ -235,6 +235,14 @@ def test_a_truncated_photo_fails_with_its_reason(name: str) -> None:
     assert name in error.reason
 
 
+def test_a_phones_jpeg_of_several_pictures_that_is_cut_is_truncated_too() -> None:
+    data = encode(draw_item(), "MPO", save_all=True, append_images=[draw_item(30, 40)])
+
+    assert decode(data).size
+    error = failure(data[: len(data) // 3])
+    assert (error.code, error.reason) == ("truncated", "the JPEG file ends before its picture does")
+
+
 @pytest.mark.parametrize("name", ["JPEG", "MPO"])
 @pytest.mark.parametrize(
     "options", [{}, {"progressive": True}, {"subsampling": 0}, {"subsampling": 1}, {"quality": 30}]
@@ -314,7 +322,10 @@ def test_too_many_pixels_are_refused_before_anything_is_decoded() -> None:
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0))
     bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 10_000)) + chunk(b"IEND", b"")
 
-    assert failure(bomb).code == "too_many_pixels"
+    for limit in (10_000_000, 1_000_000_000):  # below and above the one that Pillow has by itself
+        error = failure(bomb, max_pixels=limit)
+        assert error.code == "too_many_pixels"
+        assert error.reason.endswith(f"is 3,600,000,000 pixels, at most {limit:,} are decoded")
     error = failure(encode(draw_item(300, 400), "PNG"), max_pixels=119_999)
     assert error.code == "too_many_pixels"
     assert "120,000" in error.reason

@@ -24,6 +24,7 @@ from worker.settings import Settings
 STILL_S = 3.0  # work that goes on renews a lease within milliseconds; a chunk is claimed within half a second
 LATE = timedelta(minutes=10)  # beat ticks every minute: a night that has not begun by then has nobody to begin it
 LONGEST_NIGHT = timedelta(hours=24)
+LOOK_BACK = timedelta(days=32)  # for the last night that there ought to have been: some are of one day a month
 SHOWN_SOURCES = 3
 
 
@@ -131,7 +132,7 @@ def _examine_nightly(engine: Engine, settings: Settings, clock: Clock) -> Check:
     if not schedule.ok or night is None:  # without beat there are no nights, and a laptop needs none
         return schedule
     local = (moment - LATE).astimezone(parse_zone(settings.time_zone)).replace(tzinfo=None)
-    slot = latest_slot(parse_schedule(settings.nightly), local)
+    slot = latest_slot(parse_schedule(settings.nightly), local, within=LOOK_BACK)
     if night.finished_at is None and moment - night.created_at > LONGEST_NIGHT:
         return Check("nightly", False, f"run {night.run_id} of {night.slot} goes on for over a day")
     if night.finished_at is not None and slot is not None and night.slot < slot:

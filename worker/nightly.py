@@ -156,9 +156,6 @@ def start_due_night(engine: Engine, settings: Settings, *, clock: Clock = curren
     return enqueued.run_id
 
 
-CRON_FIELDS = 5
-
-
 def parse_schedule(expression: str, *, name: str = "HANGTAG_NIGHTLY") -> crontab | None:
     """The schedule of a cron expression (minute, hour, day of month, month, day of week; 7 is Sunday too); None: off.
 
@@ -169,19 +166,21 @@ def parse_schedule(expression: str, *, name: str = "HANGTAG_NIGHTLY") -> crontab
         return None
     fields = expression.split()
     try:
-        fields[4:] = [re.sub(r"(?<![/\d])7(?!\d)", "0", field) for field in fields[4:]]
+        # From Sunday to Sunday is every day; any other 7 is a 0, also where a range ends with it.
+        every = [re.sub(r"(?<!\d)0-7(?!\d)", "*", field) for field in fields[4:]]
+        fields[4:] = [re.sub(r"(?<![/\d])7(?!\d)", "0", field) for field in every]
         return crontab.from_string(" ".join(fields))
     except (ParseException, ValueError) as error:
         reason = error if len(fields) == CRON_FIELDS else "it has five fields: minute, hour, day, month, weekday"
         raise UsageError(f"{name}={expression!r} is no cron expression: {reason}") from error
 
 
-def latest_slot(schedule: crontab | None, local: datetime) -> str | None:
-    """The last minute of the schedule up to `local` wall time, within CATCH_UP; ISO, without zone."""
+def latest_slot(schedule: crontab | None, local: datetime, *, within: timedelta = CATCH_UP) -> str | None:
+    """The last minute of the schedule up to `local` wall time, not longer ago than `within`; ISO, without zone."""
     if schedule is None:
         return None
     minute = local.replace(second=0, microsecond=0)
-    for _ in range(int(CATCH_UP.total_seconds() // 60)):
+    for _ in range(int(within.total_seconds() // 60)):
         if (
             minute.minute in schedule.minute
             and minute.hour in schedule.hour

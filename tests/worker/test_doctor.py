@@ -1,6 +1,7 @@
 """What a health check sees: each thing that needs a person, and the line that says so."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -112,6 +113,22 @@ def test_a_night_that_ought_to_have_begun_is_an_alarm_where_nights_were(
     assert (check.ok, check.finding) == (
         False, "the night of 2026-01-16T03:30 has not begun: does `hangtag beat` run?",
     )  # fmt: skip
+
+
+def test_a_weekly_night_that_did_not_begin_is_an_alarm_all_week(
+    engine: Engine, settings: Settings, tmp_path: Path
+) -> None:
+    tag_paths(engine, draw_folder(tmp_path / "photos", 2))
+    start_due_night(engine, settings, clock=lambda _session: MORNING)  # a Thursday
+    close_runs(engine)
+    weekly = replace(settings, nightly="30 3 * * 4")
+
+    assert look(weekly, now=MORNING + timedelta(days=6))["nightly"].ok
+    for days in (7, 8, 13):
+        check = look(weekly, now=MORNING + timedelta(days=days))["nightly"]
+        assert (check.ok, check.finding) == (
+            False, "the night of 2026-01-22T03:30 has not begun: does `hangtag beat` run?",
+        )  # fmt: skip
 
 
 def test_schedules_that_are_none_are_said(settings: Settings) -> None:

@@ -52,7 +52,8 @@ class Settings:
     @property
     def catalog_url(self) -> str:
         """The database's URL, given or by default."""
-        return self.database_url or f"sqlite:///{self.home / 'catalog.db'}"
+        file = str(self.home / "catalog.db").replace("%", "%25")  # which a URL takes for a code
+        return self.database_url or f"sqlite:///{file}"
 
     @property
     def redis_ca_file(self) -> Path | None:

@@ -52,6 +52,15 @@ def test_a_relative_home_or_one_with_a_tilde_becomes_absolute(monkeypatch: pytes
     assert read_settings({"HANGTAG_HOME": "shop"}).home == tmp_path / "shop"
 
 
+def test_a_percent_sign_in_the_home_is_a_percent_sign(tmp_path: Path) -> None:
+    settings = read_settings({"HANGTAG_HOME": str(tmp_path / "a%20b")})
+
+    settings.open_database().connect().close()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["a%20b"]
+    assert (tmp_path / "a%20b" / "catalog.db").exists()
+
+
 def test_every_setting_says_what_it_means() -> None:
     assert all(item.metadata["meaning"] for item in fields(Settings))
 

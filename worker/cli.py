@@ -4,6 +4,7 @@ import neither Celery nor TensorFlow."""
 import errno
 import importlib
 import os
+import signal
 import sys
 from typing import Any
 
@@ -120,8 +121,36 @@ def hangtag(context: click.Context) -> None:
     context.obj = read_settings(os.environ)
 
 
+ENDS = (signal.SIGTERM, signal.SIGHUP)
+
+
+def _heed_ends() -> None:
+    """Let SIGTERM and a terminal that is closed end a command as Ctrl-C does: it clears up behind itself.
+
+    By default they end Python where it stands, and half-written files stay. `worker` and `beat` have their own way.
+    """
+    for number in ENDS:
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(number, _end)
+    # A child may be in the midst of C code, which nothing but the default ends.
+    os.register_at_fork(after_in_child=_heed_no_ends)
+
+
+def _end(_number: int, _frame: object) -> None:
+    for number in ENDS:  # a closed terminal says so twice, and the second time would interrupt the clearing up
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _heed_no_ends() -> None:
+    for number in ENDS:
+        if signal.getsignal(number) is _end:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def main() -> None:
     """Run the command line; what a user can set right is one line and exit code 2."""
+    _heed_ends()
     try:
         hangtag(standalone_mode=True)
     except (CatalogError, TrainingError, UsageError) as error:

@@ -184,6 +184,23 @@ def test_ctrl_c_while_it_looks_around_is_one_line_too(command_line: CommandLine,
     assert errors.splitlines() == ["hangtag: stopped"]
 
 
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_ended_from_outside_clears_up_as_after_ctrl_c(
+    command_line: CommandLine, tmp_path: Path, sent: signal.Signals
+) -> None:
+    photos = draw_slow_folder(tmp_path / "photos", SLOW_IMAGES)
+    with command_line.running("tag", photos) as tagging:
+        wait_until(lambda: done_images(command_line) >= 16, what="the first chunk")
+        for _ in range(2):  # of a closed terminal the shell tells it, and the kernel too
+            os.killpg(tagging.pid, sent)
+        _, errors = tagging.communicate(timeout=20)
+    assert tagging.returncode == 130
+    assert errors.splitlines()[-1].startswith("stopped: run 1 has ")
+    assert "Traceback" not in errors
+    wait_until(lambda: command_line.processes() == [], timeout_s=5, what="the end of every process")
+    assert list(command_line.temporary.iterdir()) == []
+
+
 def is_waiting_for(pid: int) -> bool:
     return (
         "wait_for_partner" in Path(f"/proc/{pid}/wchan").read_text()

@@ -143,6 +143,7 @@ class SortedFiles:
     waiting: list[KnownImage] = field(default_factory=list)
     settled: int = 0
     met: list[tuple[ImageFile, KnownImage]] = field(default_factory=list)  # that have a row, and are there
+    touched: list[ImageFile] = field(default_factory=list)  # new and met in their order: of titles the last counts
     by_sku: bool = False  # of a manifest, which has a row for each SKU of a file
 
     def count(self, rank: Rank) -> int:
@@ -181,10 +182,12 @@ def sort_files(
         if row is None:
             if wanted is None:
                 found.new.append(file)
+                found.touched.append(file)
             continue
         if wanted is not None and row.product_id not in wanted:
             continue
         found.met.append((file, row))
+        found.touched.append(file)
         if row.chunk_id is not None:
             found.waiting.append(row)
         elif (rank := _rank_of(question, file, row, now)) is not None:

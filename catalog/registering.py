@@ -113,9 +113,8 @@ def register_images(
     """
     join_writers(session)
     found = sort_files(session, question, files, source_id=source_id, seen=seen, now=now)
-    wanted = found.new + [file for file, _ in found.met]
-    if wanted:
-        _write_sorted(session, found, wanted, source_id=source_id, question=question, filler=filler, now=now)
+    if found.touched:
+        _write_sorted(session, found, source_id=source_id, question=question, filler=filler, now=now)
     counts = count_sorted(found)
     touch_run(
         session,
@@ -131,19 +130,19 @@ def register_images(
 def _write_sorted(
     session: Session,
     found: SortedFiles,
-    wanted: Sequence[ImageFile],
     *,
     source_id: int,
     question: Question,
     filler: ChunkFiller,
     now: datetime,
 ) -> None:
-    """Write what a batch of files comes to; `wanted` are those that have anything to write."""
-    titles = {file.sku: file.title for file in wanted if file.title is not None}  # one image's row may have it alone
-    product_ids = _intern_products(session, wanted, [row for _, row in found.met], titles, now)
+    """Write what a batch of files comes to."""
+    # One image's row may have it alone; of several the last one counts.
+    titles = {file.sku: file.title for file in found.touched if file.title is not None}
+    product_ids = _intern_products(session, found.touched, [row for _, row in found.met], titles, now)
     moved = [(row, product_ids[file.sku]) for file, row in found.met if file.sku != row.sku]
     returned = [row for _, row in found.met if row.is_gone]
-    categories = {product_ids[file.sku]: file.category for file in wanted if file.category}
+    categories = {product_ids[file.sku]: file.category for file in found.touched if file.category}
     retagged = {product for row, product in moved} | {row.product_id for row, _ in moved}
     retagged |= {row.product_id for row in returned}
     # Products, then images, each in the order of ids, as every writer locks them.

@@ -158,6 +158,13 @@ def test_a_title_is_set_and_changed_and_never_taken_away(shop: Shop) -> None:
     assert shop.shown("a")["title"] == "Blue linen shirt"
 
 
+def test_of_a_products_rows_the_last_one_counts_whether_its_photo_is_known_or_new(shop: Shop) -> None:
+    old, new = (photo(f"{name}.jpg", sku="A", title=name, category=name) for name in ("old", "new"))
+    for files in ((old,), (old, new), (new, old)):
+        shop.enqueue(*files, manifest="shop.csv")
+        assert (shop.shown("A")["title"], shop.tag_row("A").imported_category) == (files[-1].title, files[-1].category)
+
+
 def test_a_category_is_kept_as_imported_and_linked_to_the_label_of_its_name(shop: Shop) -> None:
     shop.enqueue(photo("a.jpg", category="shirt"), photo("b.jpg", category="Hats"), photo("c.jpg"))
     row = shop.tag_row("a")

@@ -83,9 +83,19 @@ def _intern_labels(session: Session, labels: Sequence[LabelEntry]) -> dict[str, 
             session.add(row)
             session.flush()
         elif row.parent_id != parent_id:
-            raise CatalogError(f"label {entry.name!r} stands under another parent in the catalog than in the bundle")
+            raise CatalogError(
+                f"label {entry.name!r} stands under another parent in the catalog than in the bundle"
+                f"{_first_version_of(session, row)}: give it another name"
+            )
         ids[entry.name] = row.id
     return ids
+
+
+def _first_version_of(session: Session, label: Label) -> str:
+    """The model version that brought a label, as a message names it; "" where none has it any more."""
+    query = select(ModelVersion.name).join(ModelLabel, ModelLabel.model_version_id == ModelVersion.id)
+    name = session.scalars(query.where(ModelLabel.label_id == label.id).order_by(ModelVersion.id).limit(1)).first()
+    return f", since {name} brought it" if name is not None else ""
 
 
 def promote(session: Session, model_version_id: int, *, attribute: str, by: str, now: datetime) -> None:

@@ -15,7 +15,7 @@ from catalog.database import stop_writers
 from catalog.derivation import Derived, Progress, derive_predicted
 from catalog.errors import CatalogError
 from catalog.model_versions import current_model_version, promote
-from catalog.models import Label, ModelLabel, ModelVersion, Prediction, Promotion
+from catalog.models import Label, ModelLabel, ModelVersion, Prediction, Promotion, Tag
 
 
 def make_current(
@@ -121,6 +121,8 @@ def _rename(session: Session, version: ModelVersion, label: Label, target: Label
         .where(Prediction.model_version_id == version.id, Prediction.label_id == label.id)
         .values(label_id=target.id)
     )
+    # A manifest may name it since it was imported.
+    session.execute(update(Tag).where(Tag.imported_label_id == label.id).values(imported_label_id=target.id))
     try:  # nobody shall say it by accident from now on, unless somebody has already
         with session.begin_nested():
             session.execute(delete(Label).where(Label.id == label.id))

@@ -202,6 +202,19 @@ def test_a_name_that_a_person_said_meanwhile_stays_a_label(shop: Shop) -> None:
     assert shop.shown("a")["tag"] == "Trainers"
 
 
+def test_a_category_that_had_the_name_meanwhile_is_of_what_it_was_mapped_to(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT})
+    model = shop.add_model("tiny-2", labels=OTHER_NAMES, current=False)
+    shop.enqueue(photo("a.jpg", category="Trainers"))
+
+    shop.promote(model, mapping={"Trainers": "Sandal"})
+
+    with reading(shop.engine) as session:
+        assert session.scalar(select(Label.id).where(Label.name == "Trainers")) is None
+    row = shop.tag_row("a")
+    assert (row.imported_category, row.imported_label_id) == ("Trainers", shop.label_id("Sandal"))
+
+
 def test_a_new_label_is_named_as_new(shop: Shop) -> None:
     model = shop.add_model("tiny-2", labels=WITH_HAT, current=False)
     with pytest.raises(CatalogError, match="does not know: Hat"):

@@ -123,6 +123,13 @@ def test_a_rejected_label_makes_no_other_one_likelier() -> None:
     assert SHIRT not in [label for label, _ in decision.guesses]
 
 
+def test_what_is_left_of_a_rejected_label_is_no_word_that_it_is_something_else() -> None:
+    sure_of_boot, other_left = (0.001, 0.001, 0.990, 0.001, 0.007), (0.001, 0.001, 0.300, 0.001, 0.697)
+
+    assert decide_on(sure_of_boot, rejected=(BOOT,)).review_reason == "unsure"
+    assert decide_on(other_left, rejected=(BOOT,)).review_reason == "other"
+
+
 def test_a_rejected_parent_takes_its_labels_with_it() -> None:
     decision = decide_on(SURE_SHIRT, rejected=(TOPS,))
     assert decision.label_id is None

@@ -121,19 +121,23 @@ def _count_tags(session: Session) -> list[dict[str, Any]]:
         .group_by(Tag.label_id)
     ).all()
     by_human = _count_human_labels(session)
-    counts: dict[tuple[str | None, str | None], Counter[str]] = defaultdict(Counter)
-    sums: dict[tuple[str | None, str | None], float] = defaultdict(float)
+    counts: dict[str | None, Counter[str]] = defaultdict(Counter)
+    sums: dict[str | None, float] = defaultdict(float)
+    parents_of: dict[str | None, set[str | None]] = defaultdict(set)
     for label_id, products, confidence in shown:
         assert label_id is not None, "asked so"
-        name, human = name_of[label_id], by_human[label_id]
+        (name, parent_name), human = name_of[label_id], by_human[label_id]
         counts[name].update(products=products, by_human=human, with_parent_only=products if label_id in parents else 0)
         sums[name] += (confidence or 0.0) - human  # a person's word counts 1
+        parents_of[name].add(parent_name)
     rows = []
-    for (tag, parent_tag), count in counts.items():
+    for tag, count in counts.items():
         model = count["products"] - count["by_human"]
-        mean = sums[tag, parent_tag] / model if model else None
+        # A shop's category may be that of labels under several parents.
+        parent_tag = parents_of[tag].pop() if len(parents_of[tag]) == 1 else None
+        mean = sums[tag] / model if model else None
         rows.append({"tag": tag, "parent": parent_tag, **count, "mean_confidence": mean})
-    return sorted(rows, key=lambda row: (-row["products"], row["tag"] or "", row["parent"] or ""))
+    return sorted(rows, key=lambda row: (-row["products"], row["tag"] or ""))
 
 
 def _count_human_labels(session: Session) -> Counter[int]:

@@ -50,9 +50,9 @@ def parse_moment(_context: click.Context, _parameter: click.Parameter, value: st
         return None
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError as error:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:  # the latter: of the first or the last day that there is, in UTC
         raise click.BadParameter(f"{value!r} is no ISO 8601 date or moment, such as 2026-01-31T18:00") from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 @click.command()

@@ -175,20 +175,25 @@ def _say_list(
     form: Form,
 ) -> None:
     """The words of a CSV, some at a time; those that are refused are named, and the others stand."""
-    from catalog.word_lists import read_rows, read_text
+    from catalog.people import UNDONE
+    from catalog.word_lists import read_rows, read_text, read_undone
 
     if any(argument is not None for argument in arguments):
         raise click.UsageError("--csv FILE takes the place of the arguments")
     # All of it before the first one is written: a bad file changes nothing.
-    rows = read_rows(read_text(path), path, column=column)
-    said = [row for row in rows if row.text or row.refusal is not None or column is None]
+    text = read_text(path)
+    if action == UNDONE:
+        rows, said = read_undone(text, path)
+    else:
+        rows = read_rows(text, path, column=column)
+        said = [row for row in rows if row.text or row.refusal is not None or column is None]
     engine = opener.open_catalog()
     outcome = _write_words(engine, action, said, by=by)
     refused = [(row.line, row.sku, answer.refusal) for row, answer in outcome if answer.refusal is not None]
     stood = sum(answer.stood for _, answer in outcome)
     counts = {action: len(outcome) - len(refused) - stood, "stood_already": stood}
-    if column is not None:
-        counts[f"without_{column}"] = len(rows) - len(said)
+    if column is not None or action == UNDONE:
+        counts[f"without_{column or 'word'}"] = len(rows) - len(said)
     counts["refused"] = len(refused)
     _report(engine, counts, refused, form=form)
 
@@ -196,6 +201,7 @@ def _say_list(
 def _report(engine: "Engine", counts: dict[str, int], refused: Sequence[tuple[int, str, str]], *, form: Form) -> None:
     from catalog.database import reading
     from catalog.label_names import load_label_names
+    from catalog.people import NO_LABEL
 
     if form is Form.JSON:
         lines = [{"line": line, "sku": sku, "reason": reason} for line, sku, reason in refused]
@@ -206,7 +212,7 @@ def _report(engine: "Engine", counts: dict[str, int], refused: Sequence[tuple[in
             print_message(f"line {line} is refused: {reason}")
         if len(refused) > SHOWN_REFUSALS:
             print_message(f"{len(refused) - SHOWN_REFUSALS:,} more lines are refused; --json lists them all")
-        if any(reason.startswith("no label") for _, _, reason in refused):
+        if any(reason.startswith(NO_LABEL) for _, _, reason in refused):
             with reading(engine) as session:
                 print_message(f"labels are: {', '.join(load_label_names(session).listed())}")
     if refused:

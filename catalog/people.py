@@ -23,6 +23,7 @@ from catalog.statements import is_one_of, upsert
 from catalog.tags import lock_products, recompute_tags, record_changes, rejected_labels, shown_labels
 
 HUMAN_COLUMNS = ("human_label_id", "human_action", "human_by", "human_at")
+NO_LABEL = "no label"  # how a refusal begins that is for what labels there are
 CORRECTED, CONFIRMED, REJECTED, UNDONE = "corrected", "confirmed", "rejected", "undone"
 
 
@@ -205,9 +206,8 @@ def _say_word(session: Session, action: str, word: Word, *, by: str, now: dateti
     refusal = say_words(session, action, [word], by=by, now=now)[0].refusal
     if refusal is None:
         return
-    names = load_label_names(session)
-    if word.label is not None and not names.find(word.label):
-        refusal += f"; there are: {', '.join(names.listed())}"
+    if refusal.startswith(NO_LABEL):
+        refusal += f"; there are: {', '.join(load_label_names(session).listed())}"
     raise CatalogError(refusal)
 
 
@@ -242,7 +242,7 @@ def _judge(action: str, word: Word, known: _Known) -> tuple[str | None, Sequence
         return no_product(word.sku), ()
     label_ids = () if word.label is None else known.names.find(word.label)
     if word.label is not None and not label_ids:
-        return f"no label {word.label!r} in the catalog", ()
+        return f"{NO_LABEL} {word.label!r} in the catalog", ()
     if action == CONFIRMED:
         return _judge_confirmation(word, label_ids, known.shown.get(product_id), known)
     if action == REJECTED and known.told.get(product_id, (None,))[0] in label_ids:

@@ -16,6 +16,7 @@ from catalog.errors import CatalogError
 from catalog.output import store_text
 
 DELIMITERS = ",;\t"  # spreadsheets write semicolons where a comma is the decimal point
+EMPTY = f" \r\n{DELIMITERS}"  # what a spreadsheet makes of a row that holds nothing
 ENCODING = "utf-8-sig"
 NO_UTF8 = "it is no UTF-8: save the file as CSV in UTF-8"
 
@@ -84,6 +85,8 @@ def read_text(path: str) -> str:
             return decode_text(file.read(), path)
     except OSError as error:
         raise CatalogError(f"{path}: {error.strerror}") from error
+    except RuntimeError as error:  # click's, where the process was started without one
+        raise CatalogError(f"{path}: there is no stdin") from error
 
 
 def read_rows(text: str, name: str, *, column: str | None) -> list[Row]:
@@ -98,6 +101,24 @@ def read_rows(text: str, name: str, *, column: str | None) -> list[Row]:
     return [_take_row(line.number, line.cells, column) for line in lines]
 
 
+def read_undone(text: str, name: str) -> tuple[list[Row], list[Row]]:
+    """The rows that hold anything, and those of them that said a word when the list was read before.
+
+    A list for `correct` or `reject` says one in each row with a label, one for `confirm` in each row with a tag; one
+    that has neither says one in every row.
+
+    Raises:
+        CatalogError: as `read_rows`.
+    """
+    lines = read_lines(text, name, needed=("sku",))
+    rows = [_take_row(line.number, line.cells, None) for line in lines]
+    for column in ("label", "tag"):
+        said = [row for row, line in zip(rows, lines, strict=True) if line.cells.get(column, "").strip()]
+        if said:
+            return rows, said
+    return rows, rows
+
+
 def read_lines(text: str, name: str, *, needed: Sequence[str]) -> list[Line]:
     """The rows that hold anything, whatever the delimiter; their cells by column, as they are written.
 
@@ -105,11 +126,12 @@ def read_lines(text: str, name: str, *, needed: Sequence[str]) -> list[Line]:
         CatalogError: a quote is never closed, or a column that is needed is not there.
     """
     # Not splitlines(): it also ends a line at U+2028 and a vertical tab, which may stand in a title.
-    header = next((line for line in io.StringIO(text, newline="") if line.strip()), "")
+    header = next((line for line in io.StringIO(text, newline="") if line.strip(EMPTY)), "")
     delimiter = choose_delimiter(header, needed)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        columns = read_titles(next((values for values in lines if values), []))  # empty lines may stand above
+        # Empty rows may stand above.
+        columns = read_titles(next((values for values in lines if any(value.strip(EMPTY) for value in values)), []))
         _require(columns, name, needed)
         found, last = [], lines.line_num
         for values in lines:

@@ -31,6 +31,16 @@ def test_confirm_keeps_the_tag(example: Shop) -> None:
         run(example, "confirm unsure --by anna")
 
 
+def test_labels_are_listed_where_the_label_is_what_is_not_known(example: Shop) -> None:
+    with pytest.raises(CatalogError) as label_unknown:
+        run(example, "correct boot Boots --by anna")
+    with pytest.raises(CatalogError) as both_unknown:
+        run(example, "correct Boot boots --by anna")  # the wrong way round
+
+    assert str(label_unknown.value).startswith("no label 'Boots' in the catalog; there are: Boot, Coat")
+    assert str(both_unknown.value) == "no product 'Boot' in the catalog"
+
+
 def test_reject_takes_the_label_away(example: Shop) -> None:
     [row] = json_of(example, "reject boot Boot --by anna")
     assert row["tag"] != "Boot"
@@ -137,6 +147,19 @@ def test_a_list_of_words_to_take_back_that_is_read_again_takes_back_no_older_one
         assert example.shown("boot")["tag"] == "Coat"
     run(example, "undo boot --by bert")
     assert example.tag_row("boot").human_action is None, "one at a time goes further back"
+
+
+def test_taking_back_a_list_leaves_what_it_did_not_say(example: Shop, tmp_path: Path) -> None:
+    path = tmp_path / "words.csv"
+    path.write_text("sku,tag,label\nboot,Boot,Sandal\nagrees,,\n")
+    run(example, "reject agrees Coat --by anna")
+    run(example, f"correct --csv {path} --by bert")
+
+    said = json.loads(run(example, f"undo --csv {path} --by bert --json").stdout)
+
+    assert (said["undone"], said["without_word"]) == (1, 1)
+    assert example.shown("boot")["tag"] == "Boot"
+    assert run(example, "undo agrees --by anna").exit_code == 0, "her word stood"
 
 
 def test_nobody_says_a_word_without_a_name(example: Shop) -> None:

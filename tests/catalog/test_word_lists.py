@@ -1,7 +1,7 @@
 import pytest
 
 from catalog.errors import CatalogError
-from catalog.word_lists import NO_UTF8, Row, decode_text, read_rows
+from catalog.word_lists import NO_UTF8, Row, decode_text, read_rows, read_text
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,9 @@ def test_a_spreadsheets_csv_is_read_whatever_its_delimiter(text: str) -> None:
 
 
 def test_empty_lines_may_stand_above_the_columns() -> None:
-    assert read_rows("\n\r\nsku;label\nA-1;Coat\n", "words.csv", column="label") == [Row(4, "A-1", "Coat")]
+    for empty in ("\n\r\n", ";;\n; \n", ",,\n\t\n"):
+        text = f"{empty}sku;label\nA-1;Coat\n"
+        assert read_rows(text, "words.csv", column="label") == [Row(4, "A-1", "Coat")]
 
 
 def test_a_sku_is_taken_as_it_is_written() -> None:
@@ -80,3 +82,10 @@ def test_what_cannot_be_read_is_one_line_with_its_place(data: bytes, reason: str
         read_rows(decode_text(data, "words.csv"), "words.csv", column="label")
 
     assert "\n" not in str(raised.value)
+
+
+def test_a_process_without_stdin_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+
+    with pytest.raises(CatalogError, match="-: there is no stdin"):
+        read_text("-")

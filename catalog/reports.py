@@ -1,7 +1,7 @@
 """One product with everything known of it, and the figures of the whole catalog: read-only."""
 
 from collections import Counter, defaultdict
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import case, func, select, text
 from sqlalchemy.orm import Session, aliased
@@ -24,6 +24,9 @@ from catalog.queries import NEEDS_REVIEW, fetch_tag
 from catalog.run_queries import count_failures
 from catalog.statements import fetch_dicts
 
+# A category of the shop may be that of labels under several parents, and is one; labels without a category are counted
+# by their parents.
+_TagCounted: TypeAlias = tuple[str | None, str | None]
 TAG_COUNT_COLUMNS = ("tag", "parent", "products", "by_human", "mean_confidence")
 
 # In a CASE and not in the WHERE clause: asked for it there, SQLite walks an index and fetches every row from where it
@@ -121,23 +124,26 @@ def _count_tags(session: Session) -> list[dict[str, Any]]:
         .group_by(Tag.label_id)
     ).all()
     by_human = _count_human_labels(session)
-    counts: dict[str | None, Counter[str]] = defaultdict(Counter)
-    sums: dict[str | None, float] = defaultdict(float)
-    parents_of: dict[str | None, set[str | None]] = defaultdict(set)
+    counts: dict[_TagCounted, Counter[str]] = defaultdict(Counter)
+    sums: dict[_TagCounted, float] = defaultdict(float)
+    parents_of: dict[_TagCounted, set[str | None]] = defaultdict(set)
     for label_id, products, confidence in shown:
         assert label_id is not None, "asked so"
         (name, parent_name), human = name_of[label_id], by_human[label_id]
-        counts[name].update(products=products, by_human=human, with_parent_only=products if label_id in parents else 0)
-        sums[name] += (confidence or 0.0) - human  # a person's word counts 1
-        parents_of[name].add(parent_name)
+        counted = name, None if name is not None else parent_name
+        counts[counted].update(
+            products=products, by_human=human, with_parent_only=products if label_id in parents else 0
+        )
+        sums[counted] += (confidence or 0.0) - human  # a person's word counts 1
+        parents_of[counted].add(parent_name)
     rows = []
-    for tag, count in counts.items():
+    for (tag, missing), count in counts.items():
         model = count["products"] - count["by_human"]
-        # A shop's category may be that of labels under several parents.
-        parent_tag = parents_of[tag].pop() if len(parents_of[tag]) == 1 else None
-        mean = sums[tag] / model if model else None
+        its_parents = parents_of[tag, missing]
+        mean = sums[tag, missing] / model if model else None
+        parent_tag = its_parents.pop() if len(its_parents) == 1 else None
         rows.append({"tag": tag, "parent": parent_tag, **count, "mean_confidence": mean})
-    return sorted(rows, key=lambda row: (-row["products"], row["tag"] or ""))
+    return sorted(rows, key=lambda row: (-row["products"], row["tag"] or "", row["parent"] or ""))
 
 
 def _count_human_labels(session: Session) -> Counter[int]:

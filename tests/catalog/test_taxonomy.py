@@ -170,6 +170,17 @@ def test_figures_are_grouped_by_the_shops_names(named: Shop) -> None:
     assert (found["tagged"], found["tagged_without_category"], found["tagged_with_parent_only"]) == (5, 1, 1)
 
 
+def test_a_category_of_labels_under_several_parents_is_counted_once(shop: Shop) -> None:
+    shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": SURE_BOOT})
+    name_labels(shop, {"Shirt": "Outdoor", "Boot": "Outdoor"})
+
+    with reading(shop.engine) as session:
+        [row] = count_catalog(session)["tags"]
+
+    assert (row["tag"], row["parent"], row["products"]) == ("Outdoor", None, 2)
+    assert row["mean_confidence"] == pytest.approx((0.96 + 0.8) / 2)
+
+
 def test_what_changed_between_labels_of_one_category_is_no_change(shop: Shop) -> None:
     shop.tag({"a.jpg": SURE_SHIRT, "b.jpg": SURE_SHIRT})
     shop.model = shop.add_model("tiny-2")

@@ -71,6 +71,8 @@ def _parse_row(row: dict[str, str | None], line: int, root: str, path: Path, ski
         skips.lose("row with a NUL character", where)
         return None
     full = os.path.normpath(os.path.join(root, values["image"]))
+    if not is_inside(full, root):  # by a link to a folder above, perhaps: the root is a path without any
+        full = os.path.join(os.path.realpath(os.path.dirname(full)), os.path.basename(full))
     if not is_inside(full, root):
         skips.lose("image outside the manifest's folder", where)
         return None

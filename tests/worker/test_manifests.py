@@ -47,6 +47,16 @@ def test_absolute_images_inside_the_folder_are_taken(tmp_path: Path) -> None:
     assert [row.key for row in rows] == ["1.jpg"]
 
 
+def test_absolute_images_by_a_link_to_a_folder_above_are_inside_too(tmp_path: Path) -> None:
+    (tmp_path / "nas" / "shop").mkdir(parents=True)
+    (tmp_path / "data").symlink_to("nas")
+
+    rows, skips = rows_of(tmp_path / "nas" / "shop", f"sku,image\nA1,{tmp_path}/data/shop/1.jpg\nA2,{tmp_path}/2.jpg\n")
+
+    assert [row.key for row in rows] == ["1.jpg"]
+    assert skips.lost == 1
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [

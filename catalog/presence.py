@@ -14,7 +14,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from catalog.database import Clock, join_writers
-from catalog.models import Image, Run
+from catalog.models import Image, Run, Source
 from catalog.statements import is_one_of
 from catalog.tags import lock_products, recompute_tags
 
@@ -73,6 +73,12 @@ class Vanished:
     def is_too_much(self) -> bool:
         """Whether so much of the source vanished that nothing is believed."""
         return self.vanished > MOST_VANISHED * self.present
+
+
+def has_present_images(session: Session, *, root: str, manifest: str) -> bool:
+    """Whether the source has images that are not marked as gone."""
+    present = select(Image.id).join(Source, Source.id == Image.source_id).where(Image.gone_at.is_(None))
+    return session.scalar(present.where(Source.root == root, Source.manifest == manifest).limit(1)) is not None
 
 
 def count_vanished(session: Session, walked: Sequence[WalkedSource], seen: SeenImages) -> list[Vanished]:

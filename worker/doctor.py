@@ -18,7 +18,7 @@ from training.errors import TrainingError
 from worker.errors import UsageError
 from worker.models import load_bundle
 from worker.nightly import SCHEDULE, latest_slot, parse_schedule, parse_zone
-from worker.places import known_places
+from worker.places import find_awaited, known_places
 from worker.settings import Settings
 
 STILL_S = 3.0  # work that goes on renews a lease within milliseconds; a chunk is claimed within half a second
@@ -116,7 +116,7 @@ def _examine_messages(engine: Engine, clock: Clock) -> Check:
 def _examine_sources(engine: Engine) -> Check:
     with reading(engine) as session:
         places = known_places(session)
-    away = [place.shown for place in places if not place.is_there]
+        away = [place.shown for place in find_awaited(session, places)]
     if away:
         more = f" and {len(away) - SHOWN_SOURCES} more" if len(away) > SHOWN_SOURCES else ""
         return Check("sources", False, f"not there, or may not be read: {', '.join(away[:SHOWN_SOURCES])}{more}")

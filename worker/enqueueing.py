@@ -24,7 +24,17 @@ from worker.errors import UsageError
 from worker.folders import Skips
 from worker.models import ensure_current_model
 from worker.names import text_of_path
-from worker.places import Place, batched, images_of, read_ahead, resolve_places, survey
+from worker.places import (
+    Place,
+    batched,
+    find_awaited,
+    images_of,
+    known_places,
+    left_out,
+    read_ahead,
+    resolve_places,
+    survey,
+)
 from worker.vanishing import Walked, judge_vanished, mark_vanished
 
 BATCH = 2048  # rows in a transaction: well over the fixed cost of a commit, and SQLite's lock is free after .1 s
@@ -77,11 +87,14 @@ def enqueue(
     """
     with reading(engine) as session:
         places = resolve_places(session, paths, pattern=pattern)
+        inside = [known for known in known_places(session) if any(place.is_around(known) for place in places)]
+        notes = [left_out(place) for place in find_awaited(session, inside) if not place.manifest]
     total = survey(places)
     run = NewRun(kind)
     return enqueue_places(
-        engine, places, run, chunk_size=chunk_size, progress=lambda sums: progress(sums, total), clock=clock
-    )
+        engine, places, run, chunk_size=chunk_size, progress=lambda sums: progress(sums, total), notes=notes,
+        clock=clock,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +223,9 @@ class Walk:
         """Source id and files of each batch. A source that a retag cannot read to its end is noted, and left there."""
         for place, source_id in self.places:
             before = len(self.skips.unread)
+            if place.has_vanished and self.question.is_retag:  # whether that is believed stands in `vanishing`
+                self.walked.append(Walked(place, source_id, ()))
+                continue
             try:
                 for files in batched(images_of(place, self.skips), BATCH, first=FIRST_BATCH):
                     self._note_views(place, files)

@@ -5,7 +5,6 @@ or a repeated hour start one run, and a night missed while machines were down is
 """
 
 import logging
-import os
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -24,7 +23,7 @@ from worker.durations import parse_duration
 from worker.enqueueing import Enqueued, NewRun, UnderWayError, Walk, enqueue_places
 from worker.errors import UsageError
 from worker.names import text_of_path
-from worker.places import Place, known_places
+from worker.places import Place, find_awaited, full_path, known_places, left_out
 from worker.settings import Settings
 from worker.vanishing import judge_vanished
 
@@ -54,7 +53,7 @@ def retag(
     Raises:
         UsageError: there is no source, or no such one, or by hand: none of them is there.
     """
-    there, notes = find_places(engine, source, must_be_there=run.schedule is None)
+    there, notes = find_places(engine, source, run)
     # Not surveyed first: a night's run has its row before a long walk begins, or each tick would begin another.
     enqueued = enqueue_places(engine, there, run, chunk_size=chunk_size, progress=progress, notes=notes, clock=clock)
     for note in enqueued.notes:
@@ -62,26 +61,31 @@ def retag(
     return enqueued
 
 
-def find_places(engine: Engine, source: str | None, *, must_be_there: bool) -> tuple[list[Place], list[str]]:
-    """The sources that are there, and a note on each that is not.
+def find_places(engine: Engine, source: str | None, run: NewRun) -> tuple[list[Place], list[str]]:
+    """The sources that are there, and a note on each that is not and has images.
+
+    One that has vanished, is named and is to be believed gone is there too, as a folder in which nothing stands. Of all
+    at once that is not believed: one of them may be a share that is away.
 
     Raises:
         UsageError: as `retag`.
     """
     with reading(engine) as session:
         places = known_places(session)
+        awaited = find_awaited(session, places)
     if not places:
         raise UsageError("the catalog knows no source yet: `hangtag tag FOLDER` adds one")
     if source is not None:
-        wanted = text_of_path(os.path.realpath(source))
+        wanted = text_of_path(full_path(source))
         known = ", ".join(place.shown for place in places[:SHOWN_SOURCES])
         places = [place for place in places if place.shown == wanted]
         if not places:
             raise UsageError(f"{text_of_path(source)}: no source of the catalog; there are: {known}")
-    there = [place for place in places if place.is_there]
-    if must_be_there and not there:
-        raise UsageError("none of the catalog's sources is there")
-    notes = [f"left out: {place.shown}: it is not there, or may not be read" for place in places if place not in there]
+    gone = [place for place in places if run.believe_all and source is not None and place.has_vanished]
+    there = [place for place in places if place.is_there] + gone
+    notes = [left_out(place) for place in places if place in awaited and place not in gone]
+    if not there and run.schedule is None:
+        raise UsageError(notes[0] if source is not None and notes else "none of the catalog's sources is there")
     return there, notes
 
 
@@ -98,7 +102,7 @@ def count_due(
     Raises:
         UsageError: as `retag`.
     """
-    there, notes = find_places(engine, source, must_be_there=True)
+    there, notes = find_places(engine, source, run)
     with reading(engine) as session:
         model = current_model_version(session)
         if model is None:

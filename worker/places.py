@@ -5,6 +5,7 @@ knows belongs to that source, and of several such roots to the innermost, so tha
 """
 
 import os
+import shlex
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from catalog.due import ImageFile
 from catalog.overviews import Part
+from catalog.presence import has_present_images
 from catalog.registering import enclosing_roots, list_sources
 from worker.errors import UsageError
 from worker.folders import (
@@ -65,6 +67,11 @@ class Place:
         """Whether its folder, file or manifest can be found and read now."""
         full = os.path.join(self.root, self.part, self.manifest)
         return os.access(full, os.R_OK | os.X_OK if os.path.isdir(full) else os.R_OK)
+
+    @property
+    def has_vanished(self) -> bool:
+        """Whether nothing at all stands in its place."""
+        return not os.path.lexists(self.full)
 
     @property
     def is_whole(self) -> bool:
@@ -115,10 +122,38 @@ def resolve_places(session: Session, paths: Sequence[str], *, pattern: str | Non
     return list(places.values())
 
 
+def find_awaited(session: Session, places: Sequence[Place]) -> list[Place]:
+    """Those of the places, whole sources, that are not there and have images that are not marked as gone."""
+    return [
+        place for place in places
+        if not place.is_there
+        and has_present_images(session, root=text_of_path(place.root), manifest=text_of_path(place.manifest))
+    ]  # fmt: skip
+
+
+def left_out(place: Place) -> str:
+    """The line on a source that is awaited."""
+    way_out = f"; if it is gone for good: hangtag retag --believe-gone --source {shlex.quote(place.shown)}"
+    return f"left out: {place.shown}: it is not there, or may not be read{way_out if place.has_vanished else ''}"
+
+
+def full_path(path: str) -> str:
+    """The whole path without links, but for the last part of what is no folder.
+
+    A link to a file is a file where the link stands: its name says the SKU, and an export that is published by a link
+    is one source, whatever the link leads to.
+    """
+    full = os.path.realpath(path)
+    if os.path.isdir(full):
+        return full
+    folder, name = os.path.split(path.rstrip(os.sep))
+    return os.path.join(os.path.realpath(folder), name)
+
+
 def _resolve(session: Session, path: str, pattern: str | None) -> Place:
     if not path:
         raise UsageError("a path is empty: is a variable of the shell not set? A dot is this folder")
-    full = os.path.realpath(path)
+    full = full_path(path)
     shown = text_of_path(path)
     suffix = os.path.splitext(full)[1].lower()
     if os.path.isdir(full):

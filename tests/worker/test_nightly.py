@@ -1,5 +1,6 @@
 """The nightly run: when it is due, that it is started once, and what a retag covers."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,10 +14,11 @@ from catalog.database import current_time, reading, writing
 from catalog.model_versions import LabelEntry, import_model_version, promote
 from catalog.models import Run
 from tests.worker.pictures import draw_folder, draw_picture
-from tests.worker.service import classify_all, count_rows, images, pending_chunks, run_of, tag_paths
+from tests.worker.service import classify_all, count_rows, enqueue_paths, images, pending_chunks, run_of, tag_paths
 from worker.enqueueing import Enqueued, NewRun, UnderWayError, enqueue_places
 from worker.errors import UsageError
 from worker.nightly import count_due, latest_slot, parse_schedule, retag, start_due_night
+from worker.places import find_awaited, known_places
 from worker.settings import Settings
 
 
@@ -189,7 +191,9 @@ def test_a_night_whose_sources_are_all_away_says_so_once(known: Engine, tmp_path
     assert night(known, "2026-06-01T00:31:00") is None
     [run] = nightly_runs(known)
     assert (run.state, run.images, run.gone) == ("done", 0, 0)
-    assert run.note == f"left out: {tmp_path}/photos: it is not there, or may not be read"
+    assert run.note is not None
+    assert run.note.startswith(f"left out: {tmp_path}/photos: it is not there, or may not be read")
+    assert len(run.note.splitlines()) == 1
 
 
 def test_a_night_with_a_budget_has_a_deadline_from_its_start(known: Engine) -> None:
@@ -239,10 +243,11 @@ def test_a_zone_that_is_none_is_one_line(catalog_engine: Engine, zone: str) -> N
         start_due_night(catalog_engine, Settings(time_zone=zone))
 
 
-def retag_all(engine: Engine, *, believe_all: bool = False) -> tuple[Enqueued, list[str]]:
+def retag_all(engine: Engine, *, believe_all: bool = False, source: Path | None = None) -> tuple[Enqueued, list[str]]:
     said: list[str] = []
     run = NewRun("retag", believe_all=believe_all)
-    enqueued = retag(engine, run, chunk_size=16, say=said.append, progress=lambda _done: None)
+    named = None if source is None else str(source)
+    enqueued = retag(engine, run, chunk_size=16, say=said.append, progress=lambda _done: None, source=named)
     return enqueued, said
 
 
@@ -263,3 +268,45 @@ def test_retag_looks_at_every_source_and_leaves_out_what_is_away(catalog_engine:
     (tmp_path / "shop.csv").unlink()
     with pytest.raises(UsageError, match="none of the catalog's sources is there"):
         retag_all(catalog_engine)
+
+
+@pytest.mark.parametrize("kind", ["folder", "manifest"])
+def test_a_source_that_was_moved_is_gone_once_it_is_named_and_nothing_waits_for_it_after(
+    catalog_engine: Engine, tmp_path: Path, kind: str
+) -> None:
+    folder = draw_folder(tmp_path / "old", 4)
+    source = folder
+    if kind == "manifest":
+        source = tmp_path / "old" / "shop.csv"
+        photos = [path.relative_to(folder) for path in folder.rglob("P*")]
+        source.write_text("sku,image\n" + "".join(f"{path.stem},{path}\n" for path in photos))
+    tag_paths(catalog_engine, source)
+    folder.rename(tmp_path / "new")
+    tag_paths(catalog_engine, tmp_path / "new")
+
+    (run, [said]) = retag_all(catalog_engine, believe_all=True)  # of all sources at once it is not believed
+    assert said == (
+        f"left out: {source}: it is not there, or may not be read; if it is gone for good:"
+        f" hangtag retag --believe-gone --source {source}"
+    )
+    assert run.gone == 0
+    with pytest.raises(UsageError, match="it is not there, or may not be read; if it is gone for good"):
+        retag_all(catalog_engine, source=source)
+    run, said_then = retag_all(catalog_engine, believe_all=True, source=source)
+    assert (run.gone, said_then) == (4, [])
+    assert retag_all(catalog_engine)[1] == []
+    with reading(catalog_engine) as session:
+        assert find_awaited(session, known_places(session)) == []
+
+
+def test_a_part_of_a_folder_that_was_tagged_by_itself_and_is_gone_is_told(
+    catalog_engine: Engine, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    tag_paths(catalog_engine, draw_folder(photos / "summer", 2))
+    draw_folder(photos / "winter", 2, first=10)
+    shutil.rmtree(photos / "summer")
+
+    enqueued = enqueue_paths(catalog_engine, photos)
+
+    assert [note for note in enqueued.notes if note.startswith(f"left out: {photos}/summer: it is not there")]

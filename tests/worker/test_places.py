@@ -40,6 +40,32 @@ def test_a_link_to_a_folder_and_a_path_with_dots_are_the_folder(catalog_engine: 
     assert resolve(catalog_engine, tmp_path / "photos", f"{tmp_path}/link/") == expected
 
 
+def test_a_link_to_a_file_is_a_file_where_the_link_stands(catalog_engine: Engine, tmp_path: Path) -> None:
+    draw_picture(tmp_path / "photos" / "orig.png")
+    draw_picture(tmp_path / "elsewhere" / "private.png")
+    (tmp_path / "photos" / "alias.png").symlink_to("orig.png")
+    (tmp_path / "photos" / "leads-out.png").symlink_to("../elsewhere/private.png")
+    for export in ("monday", "tuesday"):
+        (tmp_path / "photos" / f"{export}.csv").write_text("sku,image\nA,orig.png\n")
+
+    shown = []
+    for target in ("monday.csv", "tuesday.csv"):
+        (tmp_path / "photos" / "current.csv").unlink(missing_ok=True)
+        (tmp_path / "photos" / "current.csv").symlink_to(target)
+        shown += [place.shown for place in resolve(catalog_engine, tmp_path / "photos" / "current.csv")]
+    (alias,), (outside,) = (
+        resolve(catalog_engine, tmp_path / "photos" / name) for name in ("alias.png", "leads-out.png")
+    )
+
+    assert set(shown) == {str(tmp_path / "photos" / "current.csv")}
+    assert [file.sku for file in images_of(alias, Skips())] == ["alias"]
+    assert outside.root == str(tmp_path / "photos")
+    tag_paths(catalog_engine, tmp_path / "photos" / "leads-out.png")
+    assert {key: image.failure_code for key, image in images(catalog_engine).items()} == {
+        "leads-out.png": "outside_root"
+    }
+
+
 def test_a_relative_path_is_taken_from_the_current_folder(
     catalog_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,8 +1,8 @@
 """Overviews of a part of the catalog: the products whose images stand in given sources, or in folders of them."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session, aliased
@@ -12,6 +12,7 @@ from catalog.model_versions import ATTRIBUTE
 from catalog.models import Image, Label, Product, Run, Source, Tag
 from catalog.statements import fetch_dicts
 
+STREAM = 1024  # rows fetched at once
 MOST_SHARING = 50  # products of one photo that may be sizes of one; of shoes there are two dozen
 
 
@@ -59,6 +60,37 @@ def count_products(session: Session, parts: Sequence[Part], *conditions: ColumnE
         query = query.join(Product, Product.id == Image.product_id)
         query = query.outerjoin(Tag, (Tag.product_id == Product.id) & (Tag.attribute == ATTRIBUTE)).where(*conditions)
     return session.scalars(query).one()
+
+
+class Namesake(NamedTuple):
+    """A new image and an older one that are taken for photos of one product by their names alone."""
+
+    root: str
+    key: str
+    other_root: str
+    other_key: str
+
+
+def find_namesakes(session: Session, source_ids: Sequence[int], *, newest_id: int) -> Generator[Namesake, None, None]:
+    """Each image of these sources registered after `newest_id` with each present, older one of its product, where the
+    SKU of both is the file's name: in folders without a pattern. To be closed by whoever stops before the end.
+    """
+    other, other_source = aliased(Image), aliased(Source)
+    query = (
+        select(Source.root, Image.key, other_source.root, other.key)
+        .select_from(Image)
+        .join(Source, Source.id == Image.source_id)
+        .join(other, other.product_id == Image.product_id)
+        .join(other_source, other_source.id == other.source_id)
+        .where(Image.id > newest_id, Image.source_id.in_(source_ids), other.id <= newest_id, other.gone_at.is_(None))
+        .where(*(of.manifest == "" for of in (Source, other_source)))
+        .where(*(of.sku_pattern.is_(None) for of in (Source, other_source)))
+        .order_by(Image.id, other.id)
+        .execution_options(yield_per=STREAM)
+    )
+    with session.execute(query) as rows:
+        for row in rows:
+            yield Namesake(*row)
 
 
 def list_tags(session: Session, parts: Sequence[Part], *, limit: int) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ sent, and memory does not grow with the number of files.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 from catalog.chunks import ChunkFiller
 from catalog.database import Clock, current_time, reading, take_turn, writing
 from catalog.due import EVERYTHING, ImageFile, Question, Wanted, outdated_images
-from catalog.overviews import MOST_SHARING, Part, count_products, most_shared_photo
+from catalog.overviews import MOST_SHARING, Part, count_products, find_namesakes, most_shared_photo
 from catalog.presence import SeenImages
 from catalog.registering import BatchCounts, register_images, register_source, requeue_outdated
 from catalog.runs import RunCounts, close_enqueueing, finish_runs, is_under_way, start_run
@@ -28,6 +29,7 @@ from worker.places import (
     Place,
     batched,
     find_awaited,
+    find_repeated_name,
     images_of,
     known_places,
     left_out,
@@ -169,6 +171,7 @@ def enqueue_places(
     vanished = judge_vanished(engine, walk.walked_whole, seen, believe_all=run.believe_all)
     gone = mark_vanished(engine, vanished, seen, model_version_id=question.model_version_id, run_id=run_id, clock=clock)
     _note_sharing(walk)
+    _note_repeated_name(walk)
     postponed = 0
     if run.is_retag:
         outdated, postponed = _requeue_outdated(walk, filler, deadline_at, clock)
@@ -256,6 +259,18 @@ def _note_sharing(walk: Walk) -> None:
                 f"{place.manifest}: {products} products share one photo, {key!r}, and have what it shows as their tag;"
                 " if it stands for a missing photo, leave its rows out; tags that it gave stay until they are corrected"
             )
+
+
+def _note_repeated_name(walk: Walk) -> None:
+    """Note where a new photo went to the product of another folder's photo of its name."""
+    if walk.seen.newest_id:  # of a first import all was surveyed at once
+        with (
+            reading(walk.engine) as session,
+            closing(find_namesakes(session, walk.source_ids, newest_id=walk.seen.newest_id)) as namesakes,
+        ):
+            note = find_repeated_name(namesakes)
+        if note is not None:
+            walk.notes.append(note)
 
 
 def _register_source(session: Session, place: Place, now: datetime) -> int:

@@ -19,7 +19,7 @@ from typing import TypeVar
 from sqlalchemy.orm import Session
 
 from catalog.due import ImageFile
-from catalog.overviews import Part
+from catalog.overviews import Namesake, Part
 from catalog.presence import has_present_images
 from catalog.registering import enclosing_roots, list_sources
 from worker.errors import UsageError
@@ -38,6 +38,7 @@ from worker.names import is_inside, path_of_text, text_of_path
 _Item = TypeVar("_Item")
 
 BATCH = 1024  # names held against those seen before at once
+MOST_NAMESAKES = 10_000  # looked at for one whose file is there: each may cost a question to a share
 NOT_LOOKED_AT = (-2, 0)  # size and time
 MOST_KEY_BYTES = 2000  # PostgreSQL takes 2,704 bytes in a row of an index, and the source stands in it too
 MOST_KEY_CHARACTERS = MOST_KEY_BYTES // 4  # and not more: UTF-8 has at most four bytes for one
@@ -305,6 +306,22 @@ def read_ahead(items: Iterator[_Item]) -> Iterator[_Item]:
         while (item := following.result()) is not None:
             following = thread.submit(next, items, None)
             yield item
+
+
+def find_repeated_name(namesakes: Iterable[Namesake]) -> str | None:
+    """A line on the first of these whose files, both there, have one name in two folders; None: there is none.
+
+    What `survey` refuses, met by a night, or by tagging one folder after the other. A photo that was moved is none.
+    """
+    for root, key, other_root, other_key in islice(namesakes, MOST_NAMESAKES):
+        folder, other = (
+            f"{of}/{its.rpartition('/')[0]}".rstrip("/") for of, its in ((root, key), (other_root, other_key))
+        )
+        if folder == other or stem_of(key) != stem_of(other_key):
+            continue
+        if os.path.lexists(os.path.join(path_of_text(other_root), path_of_text(other_key))):
+            return f"{_repeated_stem(stem_of(key), other, folder)}; until then both are photos of one product"
+    return None
 
 
 def _repeated_stem(stem: str, folder: str, other: str) -> str:

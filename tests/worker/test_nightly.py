@@ -310,3 +310,26 @@ def test_a_part_of_a_folder_that_was_tagged_by_itself_and_is_gone_is_told(
     enqueued = enqueue_paths(catalog_engine, photos)
 
     assert [note for note in enqueued.notes if note.startswith(f"left out: {photos}/summer: it is not there")]
+
+
+def test_photos_of_one_name_in_two_folders_that_come_one_after_the_other_are_told(
+    catalog_engine: Engine, tmp_path: Path
+) -> None:
+    draw_folder(tmp_path / "photos", 4, first=10)
+    for number, name in enumerate(["a/front.png", "a/front_2.png", "a/side.png"]):
+        draw_picture(tmp_path / "photos" / name, number)
+    tag_paths(catalog_engine, tmp_path / "photos")
+    draw_picture(tmp_path / "photos" / "a" / "front_3.png", 3)  # a view more
+    draw_picture(tmp_path / "photos" / "c" / "front_4.png", 4)  # of another name, as a tag of all takes it too
+    (tmp_path / "photos" / "b").mkdir()
+    (tmp_path / "photos" / "a" / "side.png").rename(tmp_path / "photos" / "b" / "side.png")
+    assert retag_all(catalog_engine)[1] == []
+
+    draw_picture(tmp_path / "photos" / "b" / "front.png", 5)
+    [said] = retag_all(catalog_engine)[1]
+
+    assert said.startswith(f"the name 'front' stands in several folders ({tmp_path}/photos/a, {tmp_path}/photos/b)")
+    assert said.endswith("; until then both are photos of one product")
+    assert retag_all(catalog_engine)[1] == []
+    draw_picture(tmp_path / "other" / "front.png", 6)
+    assert enqueue_paths(catalog_engine, tmp_path / "other").notes[0].startswith("the name 'front' stands in several")

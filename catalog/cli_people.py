@@ -175,7 +175,8 @@ def _say_list(
     form: Form,
 ) -> None:
     """The words of a CSV, some at a time; those that are refused are named, and the others stand."""
-    from catalog.people import UNDONE
+    from catalog.database import reading
+    from catalog.people import UNDONE, find_confirmed
     from catalog.word_lists import read_rows, read_text, read_undone
 
     if any(argument is not None for argument in arguments):
@@ -183,17 +184,22 @@ def _say_list(
     # All of it before the first one is written: a bad file changes nothing.
     text = read_text(path)
     if action == UNDONE:
-        rows, said = read_undone(text, path)
+        said, left = read_undone(text, path)
     else:
         rows = read_rows(text, path, column=column)
-        said = [row for row in rows if row.text or row.refusal is not None or column is None]
+        said = [row for row in rows if row.text or row.refusal is not None]
+        left = [row for row in rows if not row.text and row.refusal is None]
     engine = opener.open_catalog()
+    if action == UNDONE and left:
+        with reading(engine) as session:
+            confirmed = find_confirmed(session, [row.sku for row in left])
+        said += [row for row in left if row.sku in confirmed]
+        left = [row for row in left if row.sku not in confirmed]
     outcome = _write_words(engine, action, said, by=by)
     refused = [(row.line, row.sku, answer.refusal) for row, answer in outcome if answer.refusal is not None]
     stood = sum(answer.stood for _, answer in outcome)
     counts = {action: len(outcome) - len(refused) - stood, "stood_already": stood}
-    if column is not None or action == UNDONE:
-        counts[f"without_{column or 'word'}"] = len(rows) - len(said)
+    counts[f"without_{column or 'label'}"] = len(left)
     counts["refused"] = len(refused)
     _report(engine, counts, refused, form=form)
 

@@ -73,6 +73,11 @@ def total_runs(session: Session) -> list[RunTotals]:
     return [RunTotals(kind, runs, *map(int, rest)) for kind, runs, *rest in rows]
 
 
+def find_newest_retag(session: Session) -> datetime | None:
+    """When a retag by hand began last."""
+    return session.scalar(select(func.max(Run.created_at)).where(Run.kind == "retag", ~Run.trial))
+
+
 def newest_scheduled_run(session: Session, *, schedule: str) -> ScheduledRun | None:
     """The run of the schedule's last slot that has one."""
     columns = (Run.id, Run.slot, Run.state, Run.created_at, Run.finished_at, Run.due, Run.postponed)

@@ -202,6 +202,12 @@ def _last_undone(session: Session, product_ids: Sequence[int]) -> set[int]:
     return set(session.scalars(query))
 
 
+def find_confirmed(session: Session, skus: Sequence[str]) -> set[str]:
+    """Those of the products whose tag is one that a person confirmed."""
+    query = select(Product.sku).join(Tag, Tag.product_id == Product.id).where(is_one_of(Product.sku, skus))
+    return set(session.scalars(query.where(Tag.attribute == ATTRIBUTE, Tag.human_action == CONFIRMED)))
+
+
 def _say_word(session: Session, action: str, word: Word, *, by: str, now: datetime) -> None:
     refusal = say_words(session, action, [word], by=by, now=now)[0].refusal
     if refusal is None:

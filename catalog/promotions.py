@@ -121,10 +121,10 @@ def _rename(session: Session, version: ModelVersion, label: Label, target: Label
         .where(Prediction.model_version_id == version.id, Prediction.label_id == label.id)
         .values(label_id=target.id)
     )
-    # A manifest may name it since it was imported.
-    session.execute(update(Tag).where(Tag.imported_label_id == label.id).values(imported_label_id=target.id))
     try:  # nobody shall say it by accident from now on, unless somebody has already
         with session.begin_nested():
+            # A manifest may have named it meanwhile, as a category of the shop's that is no label any more.
+            session.execute(update(Tag).where(Tag.imported_label_id == label.id).values(imported_label_id=None))
             session.execute(delete(Label).where(Label.id == label.id))
     except IntegrityError:
         pass

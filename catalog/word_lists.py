@@ -102,21 +102,19 @@ def read_rows(text: str, name: str, *, column: str | None) -> list[Row]:
 
 
 def read_undone(text: str, name: str) -> tuple[list[Row], list[Row]]:
-    """The rows that hold anything, and those of them that said a word when the list was read before.
+    """The rows of a list that is taken back: those in which it said a word, and those in which it said none, unless
+    it was read by `confirm` too.
 
-    A list for `correct` or `reject` says one in each row with a label, one for `confirm` in each row with a tag; one
-    that has neither says one in every row.
+    A list for `correct` or `reject` says one in each row with a label; one without any label in every row.
 
     Raises:
         CatalogError: as `read_rows`.
     """
     lines = read_lines(text, name, needed=("sku",))
-    rows = [_take_row(line.number, line.cells, None) for line in lines]
-    for column in ("label", "tag"):
-        said = [row for row, line in zip(rows, lines, strict=True) if line.cells.get(column, "").strip()]
-        if said:
-            return rows, said
-    return rows, rows
+    rows = [(_take_row(line.number, line.cells, None), bool(line.cells.get("label", "").strip())) for line in lines]
+    if not any(has_label for _, has_label in rows):
+        return [row for row, _ in rows], []
+    return [row for row, has_label in rows if has_label], [row for row, has_label in rows if not has_label]
 
 
 def read_lines(text: str, name: str, *, needed: Sequence[str]) -> list[Line]:

@@ -6,6 +6,7 @@ import importlib
 import os
 import signal
 import sys
+import time
 from typing import Any
 
 import click
@@ -54,6 +55,8 @@ COMMANDS = {
                "Check catalog, model, Redis, workers, sources, nights: a line each; exit code 1: one needs a person."),
 }  # fmt: skip
 
+
+REPEATED_WITHIN_S = 1.0  # a closed terminal says so twice at once; the second must not interrupt the clearing up
 
 # What a write to stdout is refused for: the reader has gone, the disk or its quota is full.
 CANNOT_BE_WRITTEN = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
@@ -121,36 +124,41 @@ def hangtag(context: click.Context) -> None:
     context.obj = read_settings(os.environ)
 
 
-ENDS = (signal.SIGTERM, signal.SIGHUP)
-
-
-def _heed_ends() -> None:
-    """Let SIGTERM and a terminal that is closed end a command as Ctrl-C does: it clears up behind itself.
+class _Ends:
+    """SIGTERM, and a terminal that is closed, end a command as Ctrl-C does: it clears up behind itself.
 
     By default they end Python where it stands, and half-written files stay. `worker` and `beat` have their own way.
     """
-    for number in ENDS:
-        if signal.getsignal(number) is signal.SIG_DFL:  # nohup has it ignored
-            signal.signal(number, _end)
-    # A child may be in the midst of C code, which nothing but the default ends.
-    os.register_at_fork(after_in_child=_heed_no_ends)
 
+    def __init__(self) -> None:
+        self._first_s: float | None = None
 
-def _end(_number: int, _frame: object) -> None:
-    for number in ENDS:  # a closed terminal says so twice, and the second time would interrupt the clearing up
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    def heed(self) -> None:
+        """From now on, but for what is ignored, as by nohup."""
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, self._end)
+        # A child may be in the midst of C code, which nothing but the default ends.
+        os.register_at_fork(after_in_child=self._leave_to_default)
 
-
-def _heed_no_ends() -> None:
-    for number in ENDS:
-        if signal.getsignal(number) is _end:
+    def _end(self, number: int, _frame: object) -> None:
+        now_s = time.monotonic()
+        if self._first_s is None:
+            self._first_s = now_s
+            raise KeyboardInterrupt
+        if now_s - self._first_s > REPEATED_WITHIN_S:  # Python lost the first in a destructor, or clearing up hangs
             signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    def _leave_to_default(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) == self._end:
+                signal.signal(number, signal.SIG_DFL)
 
 
 def main() -> None:
     """Run the command line; what a user can set right is one line and exit code 2."""
-    _heed_ends()
+    _Ends().heed()
     try:
         hangtag(standalone_mode=True)
     except (CatalogError, TrainingError, UsageError) as error:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
@@ -11,13 +11,19 @@ from catalog.chunks import pending_queues
 from catalog.database import Clock, current_time, describe, reading
 from catalog.errors import CatalogError
 from catalog.model_versions import current_model_version
-from catalog.operations import ScheduledRun, count_waiting_images, has_live_lease, newest_scheduled_run
+from catalog.operations import (
+    ScheduledRun,
+    count_waiting_images,
+    find_newest_retag,
+    has_live_lease,
+    newest_scheduled_run,
+)
 from catalog.refusals import recent_refusals
 from catalog.workers import living_workers
 from training.errors import TrainingError
 from worker.errors import UsageError
 from worker.models import load_bundle
-from worker.nightly import SCHEDULE, latest_slot, parse_schedule, parse_zone
+from worker.nightly import CATCH_UP, SCHEDULE, latest_slot, parse_schedule, parse_zone
 from worker.places import find_awaited, known_places
 from worker.settings import Settings
 
@@ -116,7 +122,7 @@ def _examine_messages(engine: Engine, clock: Clock) -> Check:
 def _examine_sources(engine: Engine) -> Check:
     with reading(engine) as session:
         places = known_places(session)
-        away = [place.shown for place in find_awaited(session, places)]
+    away = [place.shown for place in find_awaited(engine, places)]
     if away:
         more = f" and {len(away) - SHOWN_SOURCES} more" if len(away) > SHOWN_SOURCES else ""
         return Check("sources", False, f"not there, or may not be read: {', '.join(away[:SHOWN_SOURCES])}{more}")
@@ -128,15 +134,21 @@ def _examine_nightly(engine: Engine, settings: Settings, clock: Clock) -> Check:
     schedule = _examine_schedule("nightly", settings.nightly, settings)
     with reading(engine) as session:
         night = newest_scheduled_run(session, schedule=SCHEDULE)
+        retagged_at = find_newest_retag(session)
         moment = clock(session)
     if not schedule.ok or night is None:  # without beat there are no nights, and a laptop needs none
         return schedule
-    local = (moment - LATE).astimezone(parse_zone(settings.time_zone)).replace(tzinfo=None)
+    zone = parse_zone(settings.time_zone)
+    local = (moment - LATE).astimezone(zone).replace(tzinfo=None)
     slot = latest_slot(parse_schedule(settings.nightly), local, within=LOOK_BACK)
     if night.finished_at is None and moment - night.created_at > LONGEST_NIGHT:
         return Check("nightly", False, f"run {night.run_id} of {night.slot} goes on for over a day")
     if night.finished_at is not None and slot is not None and night.slot < slot:
-        return Check("nightly", False, f"the night of {slot} has not begun: does `hangtag beat` run?")
+        slot_at = datetime.fromisoformat(slot)
+        slot_at = slot_at.astimezone() if zone is None else slot_at.replace(tzinfo=zone)
+        if retagged_at is None or retagged_at < slot_at:
+            missed = "; the next one does its work, or `hangtag retag` now" if moment - slot_at > CATCH_UP else ""
+            return Check("nightly", False, f"the night of {slot} has not begun: does `hangtag beat` run?{missed}")
     return Check("nightly", night.state != "interrupted", f"{schedule.finding}; {_describe_night(night)}")
 
 

@@ -90,7 +90,7 @@ def enqueue(
     with reading(engine) as session:
         places = resolve_places(session, paths, pattern=pattern)
         inside = [known for known in known_places(session) if any(place.is_around(known) for place in places)]
-        notes = [left_out(place) for place in find_awaited(session, inside) if not place.manifest]
+    notes = [left_out(place) for place in find_awaited(engine, inside) if not place.manifest]
     total = survey(places)
     run = NewRun(kind)
     return enqueue_places(
@@ -226,7 +226,7 @@ class Walk:
         """Source id and files of each batch. A source that a retag cannot read to its end is noted, and left there."""
         for place, source_id in self.places:
             before = len(self.skips.unread)
-            if place.has_vanished and self.question.is_retag:  # whether that is believed stands in `vanishing`
+            if place.is_gone:
                 self.walked.append(Walked(place, source_id, ()))
                 continue
             try:
@@ -265,7 +265,7 @@ def _note_repeated_name(walk: Walk) -> None:
     """Note where a new photo went to the product of another folder's photo of its name."""
     if walk.seen.newest_id:  # of a first import all was surveyed at once
         with (
-            reading(walk.engine) as session,
+            reading(walk.engine, waits=True) as session,  # for what the share says
             closing(find_namesakes(session, walk.source_ids, newest_id=walk.seen.newest_id)) as namesakes,
         ):
             note = find_repeated_name(namesakes)

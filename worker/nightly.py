@@ -5,8 +5,10 @@ or a repeated hour start one run, and a night missed while machines were down is
 """
 
 import logging
+import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -72,20 +74,24 @@ def find_places(engine: Engine, source: str | None, run: NewRun) -> tuple[list[P
     """
     with reading(engine) as session:
         places = known_places(session)
-        awaited = find_awaited(session, places)
     if not places:
         raise UsageError("the catalog knows no source yet: `hangtag tag FOLDER` adds one")
     if source is not None:
-        wanted = text_of_path(full_path(source))
+        wanted = {text_of_path(full_path(source)), text_of_path(os.path.realpath(source))}  # a link, or what it was to
         known = ", ".join(place.shown for place in places[:SHOWN_SOURCES])
-        places = [place for place in places if place.shown == wanted]
+        places = [place for place in places if place.shown in wanted]
         if not places:
             raise UsageError(f"{text_of_path(source)}: no source of the catalog; there are: {known}")
-    gone = [place for place in places if run.believe_all and source is not None and place.has_vanished]
-    there = [place for place in places if place.is_there] + gone
-    notes = [left_out(place) for place in places if place in awaited and place not in gone]
+    there = [place for place in places if place.is_there]
+    awaited = find_awaited(engine, places)
+    if run.believe_all and source is not None:
+        there += [replace(place, is_gone=True) for place in awaited if place.has_vanished]
+        awaited = [place for place in awaited if not place.has_vanished]
+    notes = [left_out(place) for place in awaited]
     if not there and run.schedule is None:
-        raise UsageError(notes[0] if source is not None and notes else "none of the catalog's sources is there")
+        if source is None:
+            raise UsageError("none of the catalog's sources is there")
+        raise UsageError(notes[0] if notes else f"{places[0].shown}: it is not there, and all of it is marked as gone")
     return there, notes
 
 

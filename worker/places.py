@@ -16,8 +16,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from catalog.database import reading
 from catalog.due import ImageFile
 from catalog.overviews import Namesake, Part
 from catalog.presence import has_present_images
@@ -38,7 +40,7 @@ from worker.names import is_inside, path_of_text, text_of_path
 _Item = TypeVar("_Item")
 
 BATCH = 1024  # names held against those seen before at once
-MOST_NAMESAKES = 10_000  # looked at for one whose file is there: each may cost a question to a share
+MOST_ASKED = 1000  # files whose names somebody else has: a share may take a millisecond to say whether one is there
 NOT_LOOKED_AT = (-2, 0)  # size and time
 MOST_KEY_BYTES = 2000  # PostgreSQL takes 2,704 bytes in a row of an index, and the source stands in it too
 MOST_KEY_CHARACTERS = MOST_KEY_BYTES // 4  # and not more: UTF-8 has at most four bytes for one
@@ -48,7 +50,8 @@ MOST_KEY_CHARACTERS = MOST_KEY_BYTES // 4  # and not more: UTF-8 has at most fou
 class Place:
     """A source, or a part of it. Paths are as the file system has them; `part` is below `root`, "" for all.
 
-    `left_out` are the whole paths of folders below it that are sources of their own.
+    `left_out` are the whole paths of folders below it that are sources of their own. Of one that `is_gone` somebody has
+    said that nothing of it is there any more.
     """
 
     root: str
@@ -56,6 +59,7 @@ class Place:
     part: str
     pattern: str | None
     left_out: frozenset[str] = frozenset()
+    is_gone: bool = False
 
     @property
     def is_file(self) -> bool:
@@ -123,13 +127,16 @@ def resolve_places(session: Session, paths: Sequence[str], *, pattern: str | Non
     return list(places.values())
 
 
-def find_awaited(session: Session, places: Sequence[Place]) -> list[Place]:
+def find_awaited(engine: Engine, places: Sequence[Place]) -> list[Place]:
     """Those of the places, whole sources, that are not there and have images that are not marked as gone."""
-    return [
-        place for place in places
-        if not place.is_there
-        and has_present_images(session, root=text_of_path(place.root), manifest=text_of_path(place.manifest))
-    ]  # fmt: skip
+    away = [place for place in places if not place.is_there]  # outside of any transaction: a share may be slow
+    if not away:
+        return []
+    with reading(engine) as session:
+        return [
+            place for place in away
+            if has_present_images(session, root=text_of_path(place.root), manifest=text_of_path(place.manifest))
+        ]  # fmt: skip
 
 
 def left_out(place: Place) -> str:
@@ -313,7 +320,8 @@ def find_repeated_name(namesakes: Iterable[Namesake]) -> str | None:
 
     What `survey` refuses, met by a night, or by tagging one folder after the other. A photo that was moved is none.
     """
-    for root, key, other_root, other_key in islice(namesakes, MOST_NAMESAKES):
+    asked = 0
+    for root, key, other_root, other_key in namesakes:
         folder, other = (
             f"{of}/{its.rpartition('/')[0]}".rstrip("/") for of, its in ((root, key), (other_root, other_key))
         )
@@ -321,6 +329,9 @@ def find_repeated_name(namesakes: Iterable[Namesake]) -> str | None:
             continue
         if os.path.lexists(os.path.join(path_of_text(other_root), path_of_text(other_key))):
             return f"{_repeated_stem(stem_of(key), other, folder)}; until then both are photos of one product"
+        asked += 1
+        if asked == MOST_ASKED:
+            break
     return None
 
 

@@ -7,6 +7,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -199,6 +200,35 @@ def test_a_command_that_is_ended_from_outside_clears_up_as_after_ctrl_c(
     assert "Traceback" not in errors
     wait_until(lambda: command_line.processes() == [], timeout_s=5, what="the end of every process")
     assert list(command_line.temporary.iterdir()) == []
+
+
+LOSES_THE_FIRST = """
+import os, signal, time
+from worker import cli
+class Lost:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.1)
+cli.REPEATED_WITHIN_S = 0.2
+cli._Ends().heed()
+Lost()
+print("goes on", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_second_end_goes_through_where_python_lost_the_first() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", LOSES_THE_FIRST], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "goes on\n"
+            time.sleep(0.3)
+            process.terminate()
+            assert process.wait(20) == -signal.SIGTERM
+        finally:
+            process.kill()
 
 
 def is_waiting_for(pid: int) -> bool:

@@ -295,8 +295,11 @@ def test_a_source_that_was_moved_is_gone_once_it_is_named_and_nothing_waits_for_
     run, said_then = retag_all(catalog_engine, believe_all=True, source=source)
     assert (run.gone, said_then) == (4, [])
     assert retag_all(catalog_engine)[1] == []
+    with pytest.raises(UsageError, match="it is not there, and all of it is marked as gone"):
+        retag_all(catalog_engine, source=source)
     with reading(catalog_engine) as session:
-        assert find_awaited(session, known_places(session)) == []
+        places = known_places(session)
+    assert find_awaited(catalog_engine, places) == []
 
 
 def test_a_part_of_a_folder_that_was_tagged_by_itself_and_is_gone_is_told(
@@ -325,11 +328,16 @@ def test_photos_of_one_name_in_two_folders_that_come_one_after_the_other_are_tol
     (tmp_path / "photos" / "a" / "side.png").rename(tmp_path / "photos" / "b" / "side.png")
     assert retag_all(catalog_engine)[1] == []
 
-    draw_picture(tmp_path / "photos" / "b" / "front.png", 5)
-    [said] = retag_all(catalog_engine)[1]
+    for name, folders in (("front", "ab"), ("back", "de")):  # beside one that is known, and two that come at once
+        for number, folder in enumerate(folders, start=len(folders) if name == "back" else 5):
+            draw_picture(tmp_path / "photos" / folder / f"{name}.png", 10 * number)
+        [said] = retag_all(catalog_engine)[1]
 
-    assert said.startswith(f"the name 'front' stands in several folders ({tmp_path}/photos/a, {tmp_path}/photos/b)")
-    assert said.endswith("; until then both are photos of one product")
+        one, other = (f"{tmp_path}/photos/{folder}" for folder in folders)
+        assert said.startswith(f"the name {name!r} stands in several folders (")
+        assert one in said
+        assert other in said
+        assert said.endswith("; until then both are photos of one product")
     assert retag_all(catalog_engine)[1] == []
     draw_picture(tmp_path / "other" / "front.png", 6)
     assert enqueue_paths(catalog_engine, tmp_path / "other").notes[0].startswith("the name 'front' stands in several")

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from training.architectures import (
+    GROWN,
     build_conv_pool_net,
     build_fine_stem_net,
+    build_grown_fine_stem_net,
     build_untied_conv_pool_net,
     build_wide_residual_net,
 )
@@ -32,6 +34,7 @@ ARCHITECTURES: Mapping[str, Callable[..., keras.Model]] = {
     "conv-pool/2": build_untied_conv_pool_net,
     "conv-pool/3": build_conv_pool_net,
     "fine-stem/1": build_fine_stem_net,
+    "fine-stem/2": build_grown_fine_stem_net,
     "wide-residual/1": build_wide_residual_net,
     "study-1/1": nets.build_model_1,
     "study-2/1": nets.build_model_2,
@@ -63,7 +66,7 @@ def pack_backbone(model: keras.Model, architecture: str) -> Backbone:
 
     Raises TrainingError where some are no numbers.
     """
-    weights = {name: _halve(np.asarray(variable)) for name, variable in _walk_weights(model)}
+    weights = {name: _halve(np.asarray(variable)) for name, variable in _walk_weights(model.layers)}
     broken = [name for name, values in weights.items() if not np.isfinite(values).all()]
     if broken:
         raise TrainingError(f"the net did not converge: {broken[0]} has values that are no numbers")
@@ -73,15 +76,21 @@ def pack_backbone(model: keras.Model, architecture: str) -> Backbone:
 
 
 def load_backbone(model: keras.Model, backbone: Backbone) -> None:
-    """Put a backbone's weights into `model`. Raises TrainingError where it is another net's, or damaged."""
+    """Put a backbone's weights into `model`; layers that it has grown since stay as they are.
+
+    Raises TrainingError where it is another net's, or damaged.
+    """
     try:
         with np.load(io.BytesIO(backbone.content), allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
     except (EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise TrainingError(f"the backbone cannot be read: {' '.join(str(error).split())}") from None
-    wanted = dict(_walk_weights(model))
-    shapes = {name: tuple(variable.shape) for name, variable in wanted.items()}
-    if shapes != {name: values.shape for name, values in found.items()}:
+    shapes = {name: values.shape for name, values in found.items()}
+    for layers in (model.layers, [layer for layer in model.layers if not layer.name.startswith(GROWN)]):
+        wanted = dict(_walk_weights(layers))
+        if {name: tuple(variable.shape) for name, variable in wanted.items()} == shapes:
+            break
+    else:
         raise TrainingError(f"the backbone is not one of the net {backbone.architecture} with this input")
     for name, variable in wanted.items():
         variable.assign(found[name].astype(np.float32))
@@ -139,8 +148,8 @@ def _halve(values: NDArray[np.float32]) -> NDArray[np.generic]:
     return half if np.isfinite(half).all() else values
 
 
-def _walk_weights(model: keras.Model) -> Iterator[tuple[str, keras.Variable]]:
+def _walk_weights(layers: Sequence[keras.Layer]) -> Iterator[tuple[str, keras.Variable]]:
     """Each weight below the last layer under a name that does not change: Keras numbers its layers by process."""
-    for index, layer in enumerate(layer for layer in model.layers[:-1] if layer.weights):
+    for index, layer in enumerate(layer for layer in layers[:-1] if layer.weights):
         for variable in layer.weights:
             yield f"{index:02d}.{type(layer).__name__}.{variable.name}", variable

@@ -4,6 +4,7 @@ import pytest
 from training.architectures import (
     build_conv_pool_net,
     build_fine_stem_net,
+    build_grown_fine_stem_net,
     build_untied_conv_pool_net,
     build_wide_residual_net,
 )
@@ -19,6 +20,7 @@ SPEC = InputSpec(28, 28, 1)
         (build_conv_pool_net, 512_010, 14.9),
         (build_untied_conv_pool_net, 511_658, 14.9),
         (build_fine_stem_net, 515_674, 15.7),
+        (build_grown_fine_stem_net, 536_602, 19.8),
         (build_wide_residual_net, 698_282, 80.5),
     ],
 )
@@ -31,7 +33,13 @@ def test_nets_are_as_large_as_they_say(build: object, parameters: int, million_m
 
 
 def test_any_input_shape_gives_logits() -> None:
-    for build in (build_conv_pool_net, build_untied_conv_pool_net, build_fine_stem_net, build_wide_residual_net):
+    for build in (
+        build_conv_pool_net,
+        build_untied_conv_pool_net,
+        build_fine_stem_net,
+        build_grown_fine_stem_net,
+        build_wide_residual_net,
+    ):
         net = build(InputSpec(41, 30, 3), labels=7)
         logits = np.asarray(net(np.zeros((2, 41, 30, 3), np.uint8)))
         assert logits.shape == (2, 7)

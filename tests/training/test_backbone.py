@@ -43,6 +43,26 @@ def test_a_backbone_of_another_input_is_one_line() -> None:
         load_backbone(build(1), backbone)
 
 
+def test_a_grown_net_begins_with_what_the_smaller_one_had_learnt() -> None:
+    keras.utils.set_random_seed(1)
+    small, grown = (build_net(f"fine-stem/{number}", SPEC, labels=3) for number in (1, 2))
+
+    load_backbone(grown, pack_backbone(small, "fine-stem/1"))
+
+    assert grown.count_params() > small.count_params()
+    assert compute_features(grown) == pytest.approx(compute_features(small), rel=0.02, abs=0.002)  # 16-bit weights
+
+
+def test_what_a_net_has_grown_is_in_its_backbone() -> None:
+    keras.utils.set_random_seed(1)
+    old, new = (build_net("fine-stem/2", SPEC, labels=3) for _ in range(2))
+    old.get_layer("grown_normalisation").gamma.assign(np.ones(48))
+
+    load_backbone(new, pack_backbone(old, "fine-stem/2"))
+
+    assert compute_features(new) == pytest.approx(compute_features(old), rel=0.02, abs=0.002)  # 16-bit weights
+
+
 @pytest.mark.parametrize("damage", [b"", b"no archive", "half"])
 def test_a_damaged_backbone_is_one_line(damage: bytes | str) -> None:
     whole = pack_backbone(build(1), ARCHITECTURE).content

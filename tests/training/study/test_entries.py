@@ -2,10 +2,13 @@ import numpy as np
 import pytest
 
 from tests.training.study.studies import draw_test_images
-from training.backbone import ARCHITECTURES
+from training.backbone import ARCHITECTURES, build_net, load_backbone, pack_backbone
+from training.bundle import InputSpec
 from training.data_sets import DataSet, LabelledImages
 from training.errors import TrainingError
 from training.study.entries import ENTRIES, choose_seeds, divide_data, plan_fit
+
+SPEC = InputSpec(28, 28, 1)
 
 
 def test_the_six_nets_are_fitted_as_the_study_fitted_them() -> None:
@@ -24,16 +27,21 @@ def test_a_net_learns_only_from_nets_that_stand_before_it() -> None:
     for place, entry in enumerate(ENTRIES):
         before = {earlier.name for earlier in ENTRIES[:place]}
         assert set(entry.learns_from) <= before
-    assert ENTRIES[8].learns_from == ("Model 1", "hangtag teacher", "hangtag teacher")
+    assert ENTRIES[8].learns_from == ("Model 1", "hangtag large", "hangtag teacher")
     assert [entry.name for entry in ENTRIES if entry.only_teaches] == ["hangtag teacher"]
 
 
-def test_what_teaches_and_what_is_taught_are_one_architecture_or_it_could_not_begin_where_they_ended() -> None:
-    teacher, taught = (plan_fit(entry, seed=1).recipe for entry in (ENTRIES[6], ENTRIES[8]))
+def test_a_net_that_begins_where_another_ended_has_its_layers() -> None:
+    for entry in ENTRIES:
+        for first in [other for other in ENTRIES if other.name == entry.started_by]:
+            old, new = (build_net(of.architecture, SPEC, labels=10) for of in (first, entry))
+            load_backbone(new, pack_backbone(old, first.architecture))
 
-    assert taught.architecture == teacher.architecture
-    assert (teacher.teacher_share, teacher.mix_share) == (0, 0)
-    assert (taught.teacher_share, taught.mix_share) == (1, 0.5)
+
+def test_who_is_taught_sees_mixed_images_and_no_labels() -> None:
+    for entry in ENTRIES:
+        recipe = plan_fit(entry, seed=1).recipe
+        assert (recipe.teacher_share, recipe.mix_share) == ((1, 0.5) if entry.taught_by else (0, 0))
 
 
 def test_plans_have_names_of_their_own_and_heed_what_is_asked_for() -> None:

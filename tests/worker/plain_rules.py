@@ -195,8 +195,9 @@ def judge_product(model: PlainModel, answers: list[list[float]], rejected: set[s
     if not possible:
         return Said(model.name, None, None, "unsure")
     best = max(possible, key=lambda label: together[label])
-    if best == model.other:
-        return Said(model.name, None, None, "other")
+    if best == model.other:  # but where a person forbade what the model was surest of
+        surest = max(model.labels, key=lambda label: together[label])
+        return Said(model.name, None, None, "other" if best == surest else "unsure")
     sure = {top for photo in photos if (top := max(possible, key=photo.__getitem__)) != model.other
             and photo[top] >= model.thresholds[top]}  # fmt: skip
     if together[best] >= model.thresholds[best] and len(sure) < 2:

@@ -65,8 +65,9 @@ def decide(predictions: Sequence[ImagePrediction], labels: LabelSet, *, rejected
     allowed = [not rejected or not {output.label_id, output.parent_id} & set(rejected) for output in labels.outputs]
     vectors = [_normalise(prediction.probabilities) for prediction in predictions]
     pooled = _pool(vectors)
-    top = max(range(len(pooled)), key=pooled.__getitem__)
+    surest_rejected = False
     if rejected:
+        surest_rejected = not allowed[max(range(len(pooled)), key=pooled.__getitem__)]
         pooled, *vectors = (
             [value if ok else 0.0 for value, ok in zip(vector, allowed, strict=True)] for vector in (pooled, *vectors)
         )
@@ -79,7 +80,7 @@ def decide(predictions: Sequence[ImagePrediction], labels: LabelSet, *, rejected
         label_id, confidence, reason = None, None, "unsure"
     elif labels.outputs[best].is_other:
         # Where a person rejected what the model was surest of, "other" is but the most of what little is left.
-        label_id, confidence, reason = None, None, "other" if best == top else "unsure"
+        label_id, confidence, reason = None, None, "unsure" if surest_rejected else "other"
     elif not contradicted and pooled[best] >= labels.outputs[best].threshold:
         label_id, confidence, reason = labels.outputs[best].label_id, pooled[best], None
     else:

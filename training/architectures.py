@@ -17,8 +17,6 @@ STEM_WIDTH = 32
 BLOCKS = ((48, 1), (96, 2), (160, 2))
 FINE_STEM_WIDTHS = (16, 32)
 GROWN = "grown"  # how the names of layers begin that a net has over the one that it may start from
-# In place of Keras's 0.99: the moving statistics must follow the weights within an epoch of 420 steps.
-NORM_MOMENTUM = 0.9
 RESIDUAL_STAGES = ((32, 2), (64, 2), (128, 2))  # channels and blocks at each size of the map, the first at every pixel
 
 
@@ -75,8 +73,7 @@ def build_grown_fine_stem_net(spec: InputSpec, *, labels: int) -> keras.Model:
     inputs, x = _open_net(spec)
     width, _ = BLOCKS[0]
     x = apply_conv_block(_apply_fine_stem(x), width)
-    y = layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"{GROWN}_convolution")(x)
-    y = layers.BatchNormalization(momentum=NORM_MOMENTUM, gamma_initializer="zeros", name=f"{GROWN}_normalisation")(y)
+    y = apply_conv_block(x, width, relu=False, grown=True)
     x = layers.MaxPooling2D(2, padding="same")(layers.Activation("relu")(layers.Add()([x, y])))
     return _end_conv_pool(inputs, x, BLOCKS[1:], labels, name="grown_fine_stem_net")
 
@@ -149,9 +146,20 @@ def apply_conv_block(
     stride: int = 1,
     kernel_tie: MirrorPairs | None = None,
     relu: bool = True,
+    grown: bool = False,
 ) -> keras.KerasTensor:
-    """A convolution, batch normalisation, ReLU; with `kernel_tie` of channels in pairs."""
-    x = layers.Conv2D(width, kernel_px, strides=stride, padding="same", use_bias=False, kernel_constraint=kernel_tie)(x)
+    """A convolution, batch normalisation, ReLU; with `kernel_tie` of channels in pairs. What is `grown` is named so,
+    and gives nothing at first.
+    """
+    of_convolution, of_norm = (f"{GROWN}_{what}" if grown else None for what in ("convolution", "normalisation"))
+    x = layers.Conv2D(
+        width, kernel_px, strides=stride, padding="same", use_bias=False, kernel_constraint=kernel_tie,
+        name=of_convolution,
+    )(x)  # fmt: skip
     vector_tie = None if kernel_tie is None else VECTOR
-    x = layers.BatchNormalization(momentum=NORM_MOMENTUM, beta_constraint=vector_tie, gamma_constraint=vector_tie)(x)
+    # 0.9 in place of Keras's 0.99: the moving statistics must follow the weights within an epoch of 420 steps.
+    x = layers.BatchNormalization(
+        momentum=0.9, beta_constraint=vector_tie, gamma_constraint=vector_tie,
+        gamma_initializer="zeros" if grown else "ones", name=of_norm,
+    )(x)  # fmt: skip
     return layers.Activation("relu")(x) if relu else x

@@ -31,7 +31,6 @@ from worker.places import (
     find_awaited,
     find_repeated_name,
     images_of,
-    known_places,
     left_out,
     read_ahead,
     resolve_places,
@@ -89,8 +88,8 @@ def enqueue(
     """
     with reading(engine) as session:
         places = resolve_places(session, paths, pattern=pattern)
-        inside = [known for known in known_places(session) if any(place.is_around(known) for place in places)]
-    notes = [left_out(place) for place in find_awaited(engine, inside) if not place.manifest]
+    inside = sorted({root for place in places for root in place.left_out})
+    notes = [left_out(place) for place in find_awaited(engine, [Place(root, "", "", None) for root in inside])]
     total = survey(places)
     run = NewRun(kind)
     return enqueue_places(

@@ -157,6 +157,12 @@ def _skip_reason(entry: os.DirEntry[str]) -> str | None:
     return None
 
 
+def resolve_folder(path: str) -> str:
+    """The path with its folder's links resolved, and the last part as it is."""
+    folder, name = os.path.split(path)
+    return os.path.join(os.path.realpath(folder), name)
+
+
 def key_of(path: str, root: str) -> str:
     """The path below the root as the catalog stores it."""
     return text_of_path(path[len(root.rstrip(os.sep)) + 1 :])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from catalog.word_lists import choose_delimiter, read_titles
 from worker.errors import UsageError
-from worker.folders import Skips
+from worker.folders import Skips, resolve_folder
 from worker.names import is_inside
 
 REQUIRED = ("sku", "image")
@@ -72,7 +72,7 @@ def _parse_row(row: dict[str, str | None], line: int, root: str, path: Path, ski
         return None
     full = os.path.normpath(os.path.join(root, values["image"]))
     if not is_inside(full, root):  # by a link to a folder above, perhaps: the root is a path without any
-        full = os.path.join(os.path.realpath(os.path.dirname(full)), os.path.basename(full))
+        full = resolve_folder(full)
     if not is_inside(full, root):
         skips.lose("image outside the manifest's folder", where)
         return None

@@ -83,7 +83,7 @@ def find_places(engine: Engine, source: str | None, run: NewRun) -> tuple[list[P
         if not places:
             raise UsageError(f"{text_of_path(source)}: no source of the catalog; there are: {known}")
     there = [place for place in places if place.is_there]
-    awaited = find_awaited(engine, places)
+    awaited = find_awaited(engine, [place for place in places if place not in there])
     if run.believe_all and source is not None:
         there += [replace(place, is_gone=True) for place in awaited if place.has_vanished]
         awaited = [place for place in awaited if not place.has_vanished]

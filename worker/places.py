@@ -30,6 +30,7 @@ from worker.folders import (
     Skips,
     key_of,
     parse_sku_rule,
+    resolve_folder,
     size_and_time,
     stem_of,
     walk_images,
@@ -154,8 +155,7 @@ def full_path(path: str) -> str:
     full = os.path.realpath(path)
     if os.path.isdir(full):
         return full
-    folder, name = os.path.split(path.rstrip(os.sep))
-    return os.path.join(os.path.realpath(folder), name)
+    return resolve_folder(path.rstrip(os.sep))
 
 
 def _resolve(session: Session, path: str, pattern: str | None) -> Place:

@@ -51,6 +51,7 @@ def tag(settings: Settings, paths: tuple[str, ...], sku: str | None, as_json: bo
         with loading():
             from worker import enqueueing, tagging  # noqa: F401
         engine = open_for_writing(settings)
+        require_redis(settings)
         with CrewOnCall(settings, engine, worker) as crew:
             enqueued = _enqueue(settings, engine, paths, kind="tag", pattern=sku, found=crew.call_if_due)
             finish(engine, enqueued, crew, as_json=as_json, started=started)
@@ -65,13 +66,14 @@ def enqueue_paths(settings: Settings, paths: tuple[str, ...], sku: str | None, a
     """Hand the product photos of PATHS to the workers, before any nightly work, and return at once."""
     import json
 
-    with loading():
+    with loading():  # the database's driver and Celery too
         from catalog.database import current_time, reading
         from catalog.workers import living_workers
         from worker import enqueueing  # noqa: F401
 
-    engine = open_for_writing(settings)
-    enqueued = _enqueue(settings, engine, paths, kind="enqueue", pattern=sku, found=publisher(settings, engine))
+        engine = open_for_writing(settings)
+        publish = publisher(settings, engine)
+    enqueued = _enqueue(settings, engine, paths, kind="enqueue", pattern=sku, found=publish)
     counts = enqueued.counts
     if as_json:
         click.echo(json.dumps({"run": enqueued.run_id} | asdict(counts)))
@@ -110,13 +112,17 @@ def say(line: str) -> None:
 
 
 def publisher(settings: Settings, engine: "Engine") -> Callable[["BatchCounts"], None]:
-    """Sends what was found to the workers, who would look for it themselves within half a second."""
+    """Sends what was found to the workers, who would look for it themselves within half a second.
+
+    Raises:
+        UsageError: Redis does not answer.
+    """
     if not settings.redis_url:
         return lambda _sums: None
+    from worker.cli_worker import check_broker
     from worker.dispatching import BrokerUnreachableError, dispatch
-    from worker.queue import CeleryQueue, create_app
 
-    queue = CeleryQueue(create_app(settings, broker_url=settings.redis_url))
+    queue = check_broker(settings, settings.redis_url)
 
     def publish(sums: "BatchCounts") -> None:
         if sums.due + sums.waiting:
@@ -171,7 +177,6 @@ def _enqueue(
 ) -> "Enqueued":
     from worker.enqueueing import enqueue
 
-    require_redis(settings)
     with progress_bar("looking") as show:
 
         def look(sums: "BatchCounts", total: int) -> None:

@@ -4,9 +4,11 @@ import os
 import signal
 import socket
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from threading import Event
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +17,9 @@ from catalog.output import Form, output_options, print_message, print_rows
 from worker.errors import FAILED, UsageError
 from worker.processes import loading
 from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from worker.queue import CeleryQueue
 
 BROKERS = ("redis://", "rediss://", "redis+socket://")
 
@@ -107,13 +112,20 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def check_broker(settings: Settings, broker_url: str) -> None:
-    """Return if Redis answers.
+def check_broker(settings: Settings, broker_url: str) -> "CeleryQueue":
+    """The queue, if Redis answers.
 
     Raises:
         UsageError: it does not; the line has no password in it.
     """
-    ask_broker(settings, broker_url)
+    from worker.queue import CeleryQueue, create_app
+
+    with _explaining(broker_url):
+        if not broker_url.startswith(BROKERS):
+            raise ValueError("Celery knows other brokers; chunks are counted in Redis")
+        queue = CeleryQueue(create_app(settings, broker_url=broker_url))
+        queue.check()
+        return queue
 
 
 def ask_broker(settings: Settings, broker_url: str) -> str | None:
@@ -122,19 +134,21 @@ def ask_broker(settings: Settings, broker_url: str) -> str | None:
     Raises:
         UsageError: it does not answer; the line has no password in it.
     """
+    queue = check_broker(settings, broker_url)
+    with _explaining(broker_url):
+        return queue.evicts()
+
+
+@contextmanager
+def _explaining(broker_url: str) -> Iterator[None]:
     from kombu.utils.url import maybe_sanitize_url
 
     from worker.dispatching import BrokerUnreachableError
-    from worker.queue import CeleryQueue, create_app
 
     try:
-        shown = maybe_sanitize_url(broker_url.partition("?")[0])
-        if not broker_url.startswith(BROKERS):
-            raise ValueError("Celery knows other brokers; chunks are counted in Redis")
-        queue = CeleryQueue(create_app(settings, broker_url=broker_url))
-        queue.check()
-        return queue.evicts()
+        yield
     except BrokerUnreachableError as error:
+        shown = maybe_sanitize_url(broker_url.partition("?")[0])
         raise UsageError(f"HANGTAG_REDIS_URL={shown}: {error}") from error
     except (KeyError, TypeError, ValueError, ImportError) as error:
         raise UsageError("HANGTAG_REDIS_URL is no Redis URL; an example: redis://host:6379/0") from error

@@ -35,7 +35,7 @@ from worker.stages import StageClock
 
 log = logging.getLogger(__name__)
 
-SLICE = 128  # images read together: half a chunk; each costs a question to the database
+SLICE = 256  # images read together; each costs a question to the database
 SLICE_BYTES = 8_000_000  # and their files, all in memory at once: a worker stays under 110 MB
 # A chunk whose photos are on a share that is away rests half as long as it has waited, within these bounds.
 LEAST_REST_S = 5.0

@@ -16,7 +16,7 @@ from catalog.leases import release_expired_leases
 from catalog.run_queries import count_changed, uncounted_runs
 from catalog.runs import finish_runs, has_idle_run, note_changed
 
-# Messages that may wait in a queue. 64 chunks are 16,000 images, some seconds of work for two processes, and the
+# Messages that may wait in a queue. 64 chunks are 16,000 images or more, seconds of work for two processes, and the
 # rest of ten million images need no memory of Redis. Refilled at a quarter, so that no worker finds it empty.
 MOST_WAITING = 64
 REFILL_BELOW = 16

@@ -60,6 +60,12 @@ def test_a_phones_photo_is_tagged_and_one_that_claims_to_be_one_has_a_reason(
     assert images(catalog_engine)["IMG-2.heif"].failure_code == "truncated"
 
 
+def test_chunks_of_a_large_run_are_larger_and_never_more_than_was_asked_for() -> None:
+    sizes = {images: enqueueing.share_out(images, most=512) for images in (0, 10, 4096, 6400, 8192, 10_000_000)}
+    assert sizes == {0: 256, 10: 256, 4096: 256, 6400: 400, 8192: 512, 10_000_000: 512}
+    assert enqueueing.share_out(10_000_000, most=16) == 16
+
+
 def test_a_folder_becomes_products_images_and_chunks(catalog_engine: Engine, tmp_path: Path) -> None:
     draw_folder(tmp_path / "photos", 40)
     (tmp_path / "photos" / "notes.txt").touch()

@@ -119,8 +119,8 @@ def publisher(settings: Settings, engine: "Engine") -> Callable[["BatchCounts"],
     """
     if not settings.redis_url:
         return lambda _sums: None
-    from worker.cli_worker import check_broker
     from worker.dispatching import BrokerUnreachableError, dispatch
+    from worker.queue import check_broker
 
     queue = check_broker(settings, settings.redis_url)
 
@@ -193,7 +193,7 @@ def _enqueue(
 def require_redis(settings: Settings) -> None:
     """Return if the configured Redis answers, or none is configured; raise UsageError before anything is written."""
     if settings.redis_url:
-        from worker.cli_worker import check_broker
+        from worker.queue import check_broker
 
         check_broker(settings, settings.redis_url)
 

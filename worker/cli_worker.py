@@ -4,11 +4,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from threading import Event
-from typing import TYPE_CHECKING
 
 import click
 
@@ -17,11 +15,6 @@ from catalog.output import Form, output_options, print_message, print_rows
 from worker.errors import FAILED, UsageError
 from worker.processes import loading
 from worker.settings import Settings
-
-if TYPE_CHECKING:
-    from worker.queue import CeleryQueue
-
-BROKERS = ("redis://", "rediss://", "redis+socket://")
 
 
 @click.command()
@@ -39,6 +32,7 @@ def worker(settings: Settings, *, processes: int | None, name: str | None, wait:
     with loading():
         from worker.app import run_worker
         from worker.home import HomeLock
+        from worker.queue import check_broker
         from worker.redis_server import embedded_redis
 
     if wait:
@@ -68,6 +62,7 @@ def beat(settings: Settings) -> None:
     """Tick once a minute, so that a worker begins the nightly run, or a training, when due. One or more may run."""
     from worker.beat import run_beat
     from worker.nightly import parse_schedule, parse_zone
+    from worker.queue import check_broker
 
     if not settings.redis_url:
         raise UsageError("hangtag beat needs HANGTAG_REDIS_URL: it ticks through the queue that the workers hear")
@@ -89,7 +84,13 @@ def doctor(settings: Settings, *, metrics: str | None, form: Form) -> None:
     if metrics is not None:
         serve_metrics(settings, metrics)
         return
-    checks = list(examine(settings, ask_broker=lambda url: ask_broker(settings, url)))
+
+    def ask(url: str) -> str | None:
+        from worker.queue import ask_broker
+
+        return ask_broker(settings, url)
+
+    checks = list(examine(settings, ask_broker=ask))
     print_rows(("name", "ok", "finding"), [asdict(check) for check in checks], form=form)
     if not all(check.ok for check in checks):
         sys.exit(FAILED)
@@ -110,45 +111,3 @@ def serve_metrics(settings: Settings, address: str) -> None:
 def usable_cores() -> int:
     """The cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def check_broker(settings: Settings, broker_url: str) -> "CeleryQueue":
-    """The queue, if Redis answers.
-
-    Raises:
-        UsageError: it does not; the line has no password in it.
-    """
-    from worker.queue import CeleryQueue, create_app
-
-    with _explaining(broker_url):
-        if not broker_url.startswith(BROKERS):
-            raise ValueError("Celery knows other brokers; chunks are counted in Redis")
-        queue = CeleryQueue(create_app(settings, broker_url=broker_url))
-        queue.check()
-        return queue
-
-
-def ask_broker(settings: Settings, broker_url: str) -> str | None:
-    """By what policy Redis throws messages away when its memory is full; None: it keeps them.
-
-    Raises:
-        UsageError: it does not answer; the line has no password in it.
-    """
-    queue = check_broker(settings, broker_url)
-    with _explaining(broker_url):
-        return queue.evicts()
-
-
-@contextmanager
-def _explaining(broker_url: str) -> Iterator[None]:
-    from kombu.utils.url import maybe_sanitize_url
-
-    from worker.dispatching import BrokerUnreachableError
-
-    try:
-        yield
-    except BrokerUnreachableError as error:
-        shown = maybe_sanitize_url(broker_url.partition("?")[0])
-        raise UsageError(f"HANGTAG_REDIS_URL={shown}: {error}") from error
-    except (KeyError, TypeError, ValueError, ImportError) as error:
-        raise UsageError("HANGTAG_REDIS_URL is no Redis URL; an example: redis://host:6379/0") from error

@@ -9,15 +9,18 @@ from contextlib import contextmanager
 from celery import Celery
 from kombu import Queue as KombuQueue
 from kombu.exceptions import OperationalError
+from kombu.utils.url import maybe_sanitize_url
 from redis.exceptions import RedisError, ResponseError
 
 from worker.dispatching import RETURNED, BrokerUnreachableError
+from worker.errors import UsageError
 from worker.redis_url import verify_by_default
 from worker.settings import Settings
 
 # In this order: what a dead worker held, then what somebody waits for, then the night's backlog.
 QUEUES = (RETURNED, "fresh", "bulk")
 CHUNK_TASK, TICK_TASK = "hangtag.classify_chunk", "hangtag.tick"
+BROKERS = ("redis://", "rediss://", "redis+socket://")
 CONNECT_S = 5
 ANSWER_S = 5  # kombu asks for messages in turns of a second; a Redis that hangs must not hang the timer
 
@@ -88,6 +91,42 @@ class CeleryQueue:
                 return None
         limited = config.get("maxmemory", "0") != "0" and config.get("maxmemory-policy") != "noeviction"
         return str(config["maxmemory-policy"]) if limited else None
+
+
+def check_broker(settings: Settings, broker_url: str) -> CeleryQueue:
+    """The queue, if Redis answers.
+
+    Raises:
+        UsageError: it does not; the line has no password in it.
+    """
+    with _explaining(broker_url):
+        if not broker_url.startswith(BROKERS):
+            raise ValueError("Celery knows other brokers; chunks are counted in Redis")
+        queue = CeleryQueue(create_app(settings, broker_url=broker_url))
+        queue.check()
+        return queue
+
+
+def ask_broker(settings: Settings, broker_url: str) -> str | None:
+    """By what policy Redis throws messages away when its memory is full; None: it keeps them.
+
+    Raises:
+        UsageError: it does not answer; the line has no password in it.
+    """
+    queue = check_broker(settings, broker_url)
+    with _explaining(broker_url):
+        return queue.evicts()
+
+
+@contextmanager
+def _explaining(broker_url: str) -> Iterator[None]:
+    try:
+        yield
+    except BrokerUnreachableError as error:
+        shown = maybe_sanitize_url(broker_url.partition("?")[0])
+        raise UsageError(f"HANGTAG_REDIS_URL={shown}: {error}") from error
+    except (KeyError, TypeError, ValueError, ImportError) as error:
+        raise UsageError("HANGTAG_REDIS_URL is no Redis URL; an example: redis://host:6379/0") from error
 
 
 @contextmanager

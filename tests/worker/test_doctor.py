@@ -15,10 +15,10 @@ from catalog.models import Run
 from catalog.workers import note_alive
 from tests.worker.pictures import draw_folder
 from tests.worker.service import classify_all, close_runs, enqueue_paths, pending_chunks, tag_paths
-from worker.cli_worker import ask_broker
 from worker.doctor import Check, examine
 from worker.enqueueing import NewRun
 from worker.nightly import retag, start_due_night
+from worker.queue import ask_broker
 from worker.settings import Settings
 
 MORNING = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)

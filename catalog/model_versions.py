@@ -9,12 +9,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from catalog.decisions import LabelSet, ModelOutput
 from catalog.errors import CatalogError
-from catalog.models import Label, ModelArtifact, ModelLabel, ModelVersion, Prediction, Promotion
+from catalog.models import (
+    Label,
+    ModelArtifact,
+    ModelLabel,
+    ModelVersion,
+    Prediction,
+    Promotion,
+    Run,
+    Tag,
+    ThresholdChange,
+)
 
 ATTRIBUTE = "category"  # the one attribute that models speak of today; a column wherever it is stored
 
@@ -86,6 +97,7 @@ def _intern_labels(session: Session, labels: Sequence[LabelEntry]) -> dict[str, 
             raise CatalogError(
                 f"label {entry.name!r} stands under another parent in the catalog than in the bundle"
                 f"{_first_version_of(session, row)}: give it another name"
+                ", or take that model back with `hangtag models remove` if it was a mistake"
             )
         ids[entry.name] = row.id
     return ids
@@ -96,6 +108,44 @@ def _first_version_of(session: Session, label: Label) -> str:
     query = select(ModelVersion.name).join(ModelLabel, ModelLabel.model_version_id == ModelVersion.id)
     name = session.scalars(query.where(ModelLabel.label_id == label.id).order_by(ModelVersion.id).limit(1)).first()
     return f", since {name} brought it" if name is not None else ""
+
+
+def remove_model_version(session: Session, version: ModelVersion) -> list[str]:
+    """Delete a model version that has said nothing; the names of the labels that are none any more, for it alone had
+    brought them and nobody has said them.
+
+    Raises:
+        CatalogError: it was current, or a run classified with it: tags, predictions and the history speak of it.
+    """
+    promoted_at = session.scalar(
+        select(Promotion.promoted_at).where(Promotion.model_version_id == version.id).order_by(Promotion.id).limit(1)
+    )
+    if promoted_at is not None:
+        raise CatalogError(f"{version.name} stays: it was promoted on {promoted_at:%Y-%m-%d}")
+    run_id = session.scalar(select(Run.id).where(Run.model_version_id == version.id).order_by(Run.id).limit(1))
+    if run_id is not None:
+        raise CatalogError(f"{version.name} stays: run {run_id} classified with it")
+    of_version = select(Label).join(ModelLabel, ModelLabel.label_id == Label.id)
+    labels = session.scalars(of_version.where(ModelLabel.model_version_id == version.id)).all()
+    for table in (ModelLabel, ModelArtifact, ThresholdChange):
+        session.execute(delete(table).where(table.model_version_id == version.id))
+    session.execute(delete(ModelVersion).where(ModelVersion.id == version.id))
+    labels = sorted(labels, key=lambda label: (label.parent_id is None, label.name))  # parents last
+    return [label.name for label in labels if forget_label(session, label.id)]
+
+
+def forget_label(session: Session, label_id: int) -> bool:
+    """Whether a label could be deleted: no model has it, nobody has said it, and none stands under it.
+
+    A manifest may have named it, as a category of the shop's that is no label any more.
+    """
+    try:
+        with session.begin_nested():
+            session.execute(update(Tag).where(Tag.imported_label_id == label_id).values(imported_label_id=None))
+            session.execute(delete(Label).where(Label.id == label_id))
+    except IntegrityError:
+        return False
+    return True
 
 
 def promote(session: Session, model_version_id: int, *, attribute: str, by: str, now: datetime) -> None:

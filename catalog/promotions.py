@@ -7,15 +7,14 @@ Owns what a promotion comes to. The rows of a bundle are `catalog.model_versions
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from catalog.database import stop_writers
 from catalog.derivation import Derived, Progress, derive_predicted
 from catalog.errors import CatalogError
-from catalog.model_versions import current_model_version, promote
-from catalog.models import Label, ModelLabel, ModelVersion, Prediction, Promotion, Tag
+from catalog.model_versions import current_model_version, forget_label, promote
+from catalog.models import Label, ModelLabel, ModelVersion, Prediction, Promotion
 
 
 def make_current(
@@ -121,10 +120,4 @@ def _rename(session: Session, version: ModelVersion, label: Label, target: Label
         .where(Prediction.model_version_id == version.id, Prediction.label_id == label.id)
         .values(label_id=target.id)
     )
-    try:  # nobody shall say it by accident from now on, unless somebody has already
-        with session.begin_nested():
-            # A manifest may have named it meanwhile, as a category of the shop's that is no label any more.
-            session.execute(update(Tag).where(Tag.imported_label_id == label.id).values(imported_label_id=None))
-            session.execute(delete(Label).where(Label.id == label.id))
-    except IntegrityError:
-        pass
+    forget_label(session, label.id)  # nobody shall say it by accident from now on, unless somebody has already

@@ -42,7 +42,7 @@ COMMANDS = {
     "failures": ("catalog.cli:failures", "List the images that failed with their reasons, latest first."),
     "evaluate": ("worker.cli_models:evaluate", "Say how right the current model, or a bundle, is on labelled photos."),
     "models": ("worker.cli_models:models",
-               "List, import, compare and promote model versions, and set their thresholds."),
+               "List, import, remove, compare and promote model versions, and set their thresholds."),
     "taxonomy": ("catalog.cli_taxonomy:taxonomy",
                  "Name labels by the shop's own categories; nothing is classified by it."),
     "train": ("training.cli:train", "Train a model bundle and measure it (needs hangtag[training])."),

@@ -38,7 +38,7 @@ def _stored_texts(
 
 @click.group()
 def models() -> None:
-    """List, import, compare and promote model versions, and set their thresholds."""
+    """List, import, remove, compare and promote model versions, and set their thresholds."""
 
 
 models.add_command(challenge)
@@ -89,6 +89,24 @@ def import_model(settings: Settings, bundle: Path) -> None:
     with writing(settings.open_catalog()) as session:
         import_bundle(session, loaded, now=current_time(session))
     print_message(f"imported {loaded.manifest.name}; `hangtag models promote {loaded.manifest.name}` makes it current")
+
+
+@models.command("remove", short_help="Delete a model version that never classified.")
+@click.argument("name", callback=stored_text)
+@click.pass_obj
+def remove_model(settings: Settings, name: str) -> None:
+    """Delete a model version that never classified, with the labels that it alone brought.
+
+    It is for a bundle that was imported by mistake: one that was promoted, or that a run classified with, stays.
+    """
+    from catalog.database import stop_writers, writing
+    from catalog.model_versions import find_model_version, remove_model_version
+
+    with writing(settings.open_catalog()) as session:
+        stop_writers(session)
+        labels = remove_model_version(session, find_model_version(session, name))
+    gone = f"; no labels any more: {', '.join(labels)}" if labels else ""
+    print_message(f"{name} is removed{gone}")
 
 
 @models.command("promote", short_help="Make a model version the current one; tags follow.")

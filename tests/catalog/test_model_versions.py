@@ -12,9 +12,11 @@ from catalog.model_versions import (
     previous_model_version,
     promote,
     read_artifact,
+    remove_model_version,
 )  # fmt: skip
-from catalog.models import Label, ModelVersion
-from tests.catalog.shop import LABELS, NOW, SURE_SHIRT, Shop, later, manifest_of
+from catalog.models import Label, ModelArtifact, ModelLabel, ModelVersion
+from catalog.people import correct_tag
+from tests.catalog.shop import LABELS, NOW, SURE_SHIRT, Shop, later, manifest_of, photo
 
 
 def current(shop: Shop) -> str | None:
@@ -60,6 +62,42 @@ def test_a_label_that_moved_to_another_parent_is_refused_and_nothing_is_stored(s
     with pytest.raises(CatalogError, match=r"label 'Boot' stands under another parent .*, since tiny-1 brought"):
         shop.add_model("tiny-2", labels=moved)
     assert shop.count(ModelVersion) == 1
+
+
+def remove(shop: Shop, name: str) -> list[str]:
+    with writing(shop.engine) as session:
+        return remove_model_version(session, find_model_version(session, name))
+
+
+def test_a_version_imported_by_mistake_is_removed_with_the_labels_that_it_alone_brought(shop: Shop) -> None:
+    labels = shop.count(Label)
+    wrong = [LabelEntry("Heads", "parent", None, 0.9), LabelEntry("Hat", "label", "Heads", 0.9), *LABELS]
+    shop.add_model("wrong", labels=wrong, current=False)
+    assert remove(shop, "wrong") == ["Hat", "Heads"]
+    assert (shop.count(Label), shop.count(ModelVersion), shop.count(ModelArtifact)) == (labels, 1, 1)
+    assert shop.count(ModelLabel) == len(LABELS)
+    # The right one may have the same name and the label under another parent.
+    shop.add_model("wrong", labels=[*LABELS, LabelEntry("Hat", "label", "Tops", 0.9)])
+
+
+def test_a_label_that_somebody_has_said_stays_when_its_version_is_removed(shop: Shop) -> None:
+    shop.enqueue(photo("a.jpg"))
+    shop.add_model("wrong", labels=[*LABELS, LabelEntry("Hat", "label", None, 0.9)], current=False)
+    with writing(shop.engine) as session:
+        correct_tag(session, "a", "Hat", by="bert", now=later(30))
+    assert remove(shop, "wrong") == []
+    assert shop.shown("a")["tag"] == "Hat"
+
+
+def test_a_version_that_was_promoted_or_that_classified_is_not_removed(shop: Shop) -> None:
+    shop.enqueue(photo("a.jpg"))
+    tried = shop.add_model("tiny-2", current=False)
+    run_id = shop.enqueue(photo("a.jpg"), model=tried, trial=True)
+    with pytest.raises(CatalogError, match=rf"tiny-2 stays: run {run_id} classified with it"):
+        remove(shop, "tiny-2")
+    with pytest.raises(CatalogError, match=r"tiny-1 stays: it was promoted on 20\d\d-"):
+        remove(shop, "tiny-1")
+    assert shop.count(ModelVersion) == 2
 
 
 def test_the_version_promoted_last_is_current_and_rolling_back_is_promoting_the_one_before(shop: Shop) -> None:

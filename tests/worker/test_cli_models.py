@@ -74,6 +74,18 @@ def test_another_bundle_of_a_known_name_and_a_net_that_does_not_run_are_refused(
     assert [row["name"] for row in command_line.rows("models", "list")] == ["mine"]
 
 
+def test_a_bundle_imported_by_mistake_is_removed_and_the_current_one_is_not(
+    command_line: CommandLine, tmp_path: Path
+) -> None:
+    assert command_line.tag(draw_folder(tmp_path / "photos", 2))["images"] == 2
+    assert command_line.run("models", "import", bundle_named(tmp_path, "mine")).returncode == 0
+    done = command_line.run("models", "remove", "mine")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "mine is removed\n")
+    (current,) = (row["name"] for row in command_line.rows("models", "list"))
+    one_line(command_line.run("models", "remove", current), f"{current} stays: it was promoted on")
+    one_line(command_line.run("models", "remove", "mine"), "no model version 'mine' in the catalog; there are")
+
+
 def test_the_packages_second_bundle_is_imported_by_its_name_and_used(command_line: CommandLine, tmp_path: Path) -> None:
     assert command_line.tag(draw_folder(tmp_path / "photos", 4))["images"] == 4
     done = command_line.run("models", "import", "fashion-mnist", folder=tmp_path)

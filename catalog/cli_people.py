@@ -82,7 +82,10 @@ def correct(
 
 @click.command()
 @sku_argument
-@csv_option("columns sku and tag, as `find --csv` writes them; only what still shows that tag is confirmed")
+@csv_option(
+    "columns sku and tag, as `find --csv` writes them, or label where any row has one; only what still shows it is"
+    " confirmed"
+)
 @word_options
 @click.pass_obj
 def confirm(opener: CatalogOpener, *, sku: str | None, path: str | None, by: str, form: Form) -> None:
@@ -176,8 +179,8 @@ def _say_list(
 ) -> None:
     """The words of a CSV, some at a time; those that are refused are named, and the others stand."""
     from catalog.database import reading
-    from catalog.people import UNDONE, find_confirmed
-    from catalog.word_lists import read_rows, read_text, read_undone
+    from catalog.people import CONFIRMED, UNDONE, find_confirmed
+    from catalog.word_lists import explain, read_confirmed, read_rows, read_text, read_undone
 
     if any(argument is not None for argument in arguments):
         raise click.UsageError("--csv FILE takes the place of the arguments")
@@ -186,7 +189,7 @@ def _say_list(
     if action == UNDONE:
         said, left = read_undone(text, path)
     else:
-        rows = read_rows(text, path, column=column)
+        rows = read_confirmed(text, path) if action == CONFIRMED else read_rows(text, path, column=column)
         said = [row for row in rows if row.text or row.refusal is not None]
         left = [row for row in rows if not row.text and row.refusal is None]
     engine = opener.open_catalog()
@@ -196,7 +199,9 @@ def _say_list(
         said += [row for row in left if row.sku in confirmed]
         left = [row for row in left if row.sku not in confirmed]
     outcome = _write_words(engine, action, said, by=by)
-    refused = [(row.line, row.sku, answer.refusal) for row, answer in outcome if answer.refusal is not None]
+    refused = [
+        (row.line, row.sku, explain(row, answer.refusal)) for row, answer in outcome if answer.refusal is not None
+    ]
     stood = sum(answer.stood for _, answer in outcome)
     counts = {action: len(outcome) - len(refused) - stood, "stood_already": stood}
     counts[f"without_{column or 'label'}"] = len(left)

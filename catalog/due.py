@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, case, func, literal, or_, select
 from sqlalchemy.orm import Session
@@ -300,26 +300,29 @@ def outdated_images(
 ) -> Iterator[list[int]]:
     """The ids of the images seen whose tag another model version gave, least confident first, some at a time.
 
-    With `again` every image that did not come up in this run yet. Sorted by the database, which needs no more of its
-    memory than it is given, and streamed.
+    With `again` every image that did not come up in this run yet, first what the model saw longest ago: what one run
+    had no time for, the next one begins with. Sorted by the database, which needs no more of its memory than it is
+    given, and streamed.
     """
+    # A product that shows no tag is less confident than any.
+    order: list[Any] = [func.coalesce(Tag.confidence, 0.0), Image.product_id, Image.id]
     query = (
         select(Image.id)
         .join(Product, Product.id == Image.product_id)
         .outerjoin(Tag, (Tag.product_id == Image.product_id) & (Tag.attribute == ATTRIBUTE))
         .where(Image.source_id.in_(source_ids), question.is_free(), Image.gone_at.is_(None))
         .where(*question.wanted.conditions(session))
-        # A product that shows no tag is less confident than any.
-        .order_by(func.coalesce(Tag.confidence, 0.0), Image.product_id, Image.id)
     )
     if question.again:
+        query = query.outerjoin(Prediction, _is_predicted_by(question.model_version_id))
+        order.insert(0, Prediction.predicted_at.asc().nulls_first())
         if run_id is not None:
             query = query.where(Image.run_id.is_distinct_from(run_id))
         query = query.where(or_(Image.content_hash.is_not(None), Image.failure_code.is_not(None)))
     else:
         known = select(Prediction.content_hash).where(_is_predicted_by(question.model_version_id)).exists()
         query = query.where(Image.content_hash.is_not(None), Image.failure_code.is_(None), ~known)
-    rows = session.scalars(query, execution_options={"yield_per": STREAM})
+    rows = session.scalars(query.order_by(*order), execution_options={"yield_per": STREAM})
     for page in rows.partitions():
         ids = [image_id for image_id in page if image_id <= seen.newest_id and image_id in seen]
         if ids:

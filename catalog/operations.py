@@ -78,6 +78,11 @@ def find_newest_retag(session: Session) -> datetime | None:
     return session.scalar(select(func.max(Run.created_at)).where(Run.kind == "retag", ~Run.trial))
 
 
+def find_first_run(session: Session) -> datetime | None:
+    """When the catalog's first run began."""
+    return session.scalar(select(Run.created_at).order_by(Run.id).limit(1))
+
+
 def newest_scheduled_run(session: Session, *, schedule: str) -> ScheduledRun | None:
     """The run of the schedule's last slot that has one."""
     columns = (Run.id, Run.slot, Run.state, Run.created_at, Run.finished_at, Run.due, Run.postponed)

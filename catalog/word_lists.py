@@ -7,6 +7,7 @@ text comes from the command's.
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ DELIMITERS = ",;\t"  # spreadsheets write semicolons where a comma is the decima
 EMPTY = f" \r\n{DELIMITERS}"  # what a spreadsheet makes of a row that holds nothing
 ENCODING = "utf-8-sig"
 NO_UTF8 = "it is no UTF-8: save the file as CSV in UTF-8"
+FOREIGN_BYTE = re.compile("[\uef80-\uefff]")  # as `store_text` has a byte that is no UTF-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,11 @@ class Row:
 def is_utf8(text: str) -> bool:
     """Whether every byte of a decoded text was UTF-8."""
     return store_text(text) == text
+
+
+def explain(row: Row, refusal: str) -> str:
+    """A refusal, with what may be behind it: a file that is no UTF-8 names products that there are not."""
+    return f"{refusal}; {NO_UTF8}" if refusal != NO_UTF8 and FOREIGN_BYTE.search(row.sku) else refusal
 
 
 def decode_text(data: bytes, name: str) -> str:
@@ -99,6 +106,19 @@ def read_rows(text: str, name: str, *, column: str | None) -> list[Row]:
     """
     lines = read_lines(text, name, needed=("sku",) if column is None else ("sku", column))
     return [_take_row(line.number, line.cells, column) for line in lines]
+
+
+def read_confirmed(text: str, name: str) -> list[Row]:
+    """The rows with what a product is to show: its label where the list has labels, and else the tag that it showed.
+
+    So a row that was left without a label, where others have one, says nothing, as for `correct` and `reject`.
+
+    Raises:
+        CatalogError: as `read_rows`.
+    """
+    rows = read_lines(text, name, needed=("sku",))
+    labelled = any(line.cells.get("label", "").strip() for line in rows)
+    return read_rows(text, name, column="label" if labelled else "tag")
 
 
 def read_undone(text: str, name: str) -> tuple[list[Row], list[Row]]:

@@ -1,6 +1,7 @@
 """`hangtag retag`: what it takes, and what it shows."""
 
 import json
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import click
 from catalog.cli import Confidence, stored_text
 from catalog.output import Form, counted, print_record
 from worker.cli_tag import JSON, CrewOnCall, finish, progress_bar, require_redis, say, say_found, summarise
+from worker.errors import FAILED
 from worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -104,6 +106,8 @@ def retag(
         failures = count_failures(session, enqueued.parts)
     click.echo(json.dumps(summary) if as_json else say_up_to_date(enqueued, failures=failures))
     engine.dispose()
+    if enqueued.skips.lost:
+        sys.exit(FAILED)
 
 
 def say_up_to_date(enqueued: "Enqueued", *, failures: int) -> str:

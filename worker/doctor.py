@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import Engine
 
@@ -14,6 +15,7 @@ from catalog.model_versions import current_model_version
 from catalog.operations import (
     ScheduledRun,
     count_waiting_images,
+    find_first_run,
     find_newest_retag,
     has_live_lease,
     newest_scheduled_run,
@@ -22,6 +24,8 @@ from catalog.refusals import recent_refusals
 from catalog.workers import living_workers
 from training.errors import TrainingError
 from worker.errors import UsageError
+from worker.folders import Skips
+from worker.manifests import read_manifest
 from worker.models import load_bundle
 from worker.nightly import CATCH_UP, SCHEDULE, latest_slot, parse_schedule, parse_zone
 from worker.places import find_awaited, known_places
@@ -126,6 +130,12 @@ def _examine_sources(engine: Engine) -> Check:
     if away:
         more = f" and {len(away) - SHOWN_SOURCES} more" if len(away) > SHOWN_SOURCES else ""
         return Check("sources", False, f"not there, or may not be read: {', '.join(away[:SHOWN_SOURCES])}{more}")
+    for place in places:
+        try:
+            if place.manifest and place.is_there:
+                next(read_manifest(Path(place.full), Skips()), None)
+        except UsageError as error:
+            return Check("sources", False, str(error))
     return Check("sources", True, f"all {len(places)} are there" if places else "none yet")
 
 
@@ -134,22 +144,33 @@ def _examine_nightly(engine: Engine, settings: Settings, clock: Clock) -> Check:
     schedule = _examine_schedule("nightly", settings.nightly, settings)
     with reading(engine) as session:
         night = newest_scheduled_run(session, schedule=SCHEDULE)
-        retagged_at = find_newest_retag(session)
+        first_at, retagged_at = find_first_run(session), find_newest_retag(session)
         moment = clock(session)
-    if not schedule.ok or night is None:  # without beat there are no nights, and a laptop needs none
+    if not schedule.ok or (night is None and not settings.redis_url):  # a laptop has no beat, and needs no nights
         return schedule
+    if night is not None and night.finished_at is None:
+        if moment - night.created_at > LONGEST_NIGHT:
+            return Check("nightly", False, f"run {night.run_id} of {night.slot} goes on for over a day")
+    elif (found := _last_slot(settings, moment)) is not None:
+        slot, slot_at = found
+        is_missed = night.slot < slot if night is not None else first_at is not None and first_at < slot_at
+        if is_missed and (retagged_at is None or retagged_at < slot_at):
+            missed = "; the next one does its work, or `hangtag retag` now" if moment - slot_at > CATCH_UP else ""
+            return Check("nightly", False, f"the night of {slot} has not begun: does `hangtag beat` run?{missed}")
+    if night is None:
+        return schedule
+    return Check("nightly", night.state != "interrupted", f"{schedule.finding}; {_describe_night(night)}")
+
+
+def _last_slot(settings: Settings, moment: datetime) -> tuple[str, datetime] | None:
+    """The last slot for which a night ought to have begun, and its moment; None: there was none for long."""
     zone = parse_zone(settings.time_zone)
     local = (moment - LATE).astimezone(zone).replace(tzinfo=None)
     slot = latest_slot(parse_schedule(settings.nightly), local, within=LOOK_BACK)
-    if night.finished_at is None and moment - night.created_at > LONGEST_NIGHT:
-        return Check("nightly", False, f"run {night.run_id} of {night.slot} goes on for over a day")
-    if night.finished_at is not None and slot is not None and night.slot < slot:
-        slot_at = datetime.fromisoformat(slot)
-        slot_at = slot_at.astimezone() if zone is None else slot_at.replace(tzinfo=zone)
-        if retagged_at is None or retagged_at < slot_at:
-            missed = "; the next one does its work, or `hangtag retag` now" if moment - slot_at > CATCH_UP else ""
-            return Check("nightly", False, f"the night of {slot} has not begun: does `hangtag beat` run?{missed}")
-    return Check("nightly", night.state != "interrupted", f"{schedule.finding}; {_describe_night(night)}")
+    if slot is None:
+        return None
+    slot_at = datetime.fromisoformat(slot)
+    return slot, slot_at.astimezone() if zone is None else slot_at.replace(tzinfo=zone)
 
 
 def _describe_night(night: ScheduledRun) -> str:

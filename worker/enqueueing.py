@@ -53,6 +53,7 @@ class Enqueued:
     """What an enqueue came to: the run, its counts, what was passed over, and the parts of sources it covered.
 
     `found` are the counts by why an image is due, `gone` the images marked as gone, `notes` what a person should know.
+    Where it `is_partial`, some products of the parts alone were wanted.
     """
 
     run_id: int
@@ -62,6 +63,7 @@ class Enqueued:
     found: BatchCounts = field(default_factory=BatchCounts)
     gone: int = 0
     notes: tuple[str, ...] = ()
+    is_partial: bool = False
 
 
 class UnderWayError(Exception):
@@ -189,7 +191,7 @@ def enqueue_places(
     counts = close_run(
         engine, run_id, sums, walk.skips, parts, postponed=postponed, notes=told, wanted=run.wanted, clock=clock
     )
-    return Enqueued(run_id, counts, walk.skips, parts, sums, gone, told)
+    return Enqueued(run_id, counts, walk.skips, parts, sums, gone, told, is_partial=run.wanted != EVERYTHING)
 
 
 class Walk:
@@ -208,7 +210,7 @@ class Walk:
         self.question = question
         self.seen = seen
         self.notes = notes
-        self.skips = Skips()
+        self.skips = Skips(lost=len(notes))  # each of a source that is away
         self.walked: list[Walked] = []
         self._views, self._sku = MOST_VIEWS, ""  # of the product that most photos of one batch were taken for
 
@@ -245,6 +247,7 @@ class Walk:
                 if not self.question.is_retag:
                     raise
                 self.notes.append(f"left out: {place.shown}: {error}")
+                self.skips.lost += 1
                 continue
             if place.is_whole:
                 self.walked.append(Walked(place, source_id, tuple(self.skips.unread[before:])))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from catalog.word_lists import choose_delimiter, read_titles
+from catalog.word_lists import NO_UTF8, choose_delimiter, read_titles
 from worker.errors import UsageError
 from worker.folders import Skips, resolve_folder
 from worker.names import is_inside
@@ -55,9 +55,10 @@ def read_manifest(path: Path, skips: Skips) -> Iterator[ManifestRow]:
     except csv.Error as error:
         line = reader.line_num + 1  # where the row begins that could not be read
         raise UsageError(f"manifest {path}, line {line}, is no CSV: {error}; is a quote closed?") from error
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"manifest {path} cannot be read: {reason}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"manifest {path} cannot be read: {NO_UTF8}") from error
+    except OSError as error:
+        raise UsageError(f"manifest {path} cannot be read: {error.strerror}") from error
 
 
 def _parse_row(row: dict[str, str | None], line: int, root: str, path: Path, skips: Skips) -> ManifestRow | None:

@@ -271,11 +271,21 @@ def survey(places: Sequence[Place]) -> int:
     with closing(_Seen()) as seen:
         found = [(place, *_survey(place, seen)) for place in places]
     for place, count, skips in found:
+        if place.manifest and count and not _has_any(place):
+            raise UsageError(
+                f"{place.shown}: none of its {count} images is there: they are sought below {text_of_path(place.root)}"
+            )
         inner = sum(images for other, images, _ in found if place.is_around(other))
         if not count and not inner and not any(other.is_around(place) for other, _, _ in found):
             raise UsageError(f"{place.shown}: no image found"
                              + "".join(f"; {line}" for line in skips.lines()[:3]))  # fmt: skip
     return sum(count for _, count, _ in found)
+
+
+def _has_any(manifest: Place) -> bool:
+    """Whether any image of a manifest is there: a list of something else, or one that was saved elsewhere, has none."""
+    return any(os.path.lexists(os.path.join(manifest.root, path_of_text(image.key)))
+               for image in images_of(manifest, Skips(), look=False))  # fmt: skip
 
 
 def _survey(place: Place, seen: "_Seen") -> tuple[int, Skips]:

@@ -25,8 +25,11 @@ NO_CATEGORY = "(none of the shop's)"
 def show_tags(engine: Engine, enqueued: Enqueued, summary: dict[str, Any]) -> None:
     """Print what came of a run, for people."""
     parts = enqueued.parts
+    rows: list[dict[str, Any]] = []
     with reading(engine) as session:
-        if summary["products"] <= SHOWN_PRODUCTS:
+        if enqueued.is_partial:
+            pass  # what the rest of these folders shows was not asked
+        elif summary["products"] <= SHOWN_PRODUCTS:
             rows = [_row(tag) for tag in list_tags(session, parts, limit=SHOWN_PRODUCTS)]
             print_rows(("sku", "tag", "parent", "confidence", "review"), rows, form=Form.PEOPLE)
         else:
@@ -36,19 +39,21 @@ def show_tags(engine: Engine, enqueued: Enqueued, summary: dict[str, Any]) -> No
         review, with_parent = count_review(session, parts)
         failures = list_failures(session, parts, run_id=enqueued.run_id, limit=SHOWN_FAILURES)
         failed = count_failures(session, parts)
-    click.echo()
+    if rows:
+        click.echo()
     images = f"{counted(summary['images'], 'image')} of {counted(summary['products'], 'product')}"
     click.echo(f"{images} in {summary['seconds']:.1f} s: "
                f"{summary['tagged']} tagged, {summary['review']} not sure, {summary['failed']} failed, "
                f"{summary['unchanged']} unchanged"
                + (f", {summary['postponed']} had no time" if summary["postponed"] else ""))  # fmt: skip
-    click.echo(f"{counted(review, 'product')} {'waits' if review == 1 else 'wait'} for review"
-               + (f", {with_parent} of them with their parent as tag" if with_parent else ""))  # fmt: skip
+    if not enqueued.is_partial:
+        click.echo(f"{counted(review, 'product')} {'waits' if review == 1 else 'wait'} for review"
+                   + (f", {with_parent} of them with their parent as tag" if with_parent else ""))  # fmt: skip
     _print_failures(failures, summary["failed"])
     if failed > summary["failed"]:
         before = counted(failed - summary["failed"], "image")
         click.echo(f"{before} failed before, unchanged since: {own_command()} failures")
-    _show_next(engine, rows, review)
+    _show_next(engine, rows, review, run_id=enqueued.run_id if enqueued.is_partial else None)
 
 
 def _print_failures(failures: Sequence[dict[str, Any]], count: int) -> None:
@@ -71,8 +76,11 @@ def _row(tag: dict[str, Any]) -> dict[str, Any]:
     return tag | {"review": guess}
 
 
-def _show_next(engine: Engine, rows: list[dict[str, Any]], review: int) -> None:
+def _show_next(engine: Engine, rows: list[dict[str, Any]], review: int, *, run_id: int | None) -> None:
     command = own_command()
+    if run_id is not None:
+        click.echo(f"What it changed: {command} runs {run_id} --changes")
+        return
     tag = next((row["tag"] for row in rows if row["tag"]), None)
     # Of those that can be typed as they are shown.
     sku = next((row["sku"] for row in rows if "sku" in row and visible(row["sku"]) == row["sku"]), None)

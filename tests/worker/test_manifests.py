@@ -68,7 +68,7 @@ def test_absolute_images_by_a_link_to_a_folder_above_are_inside_too(tmp_path: Pa
         ),
         ("sku,image,sku\nA,1.jpg,B\n", r"manifest .*shop\.csv has two columns sku"),
         ("", r"has no column sku and no column image; there are: none"),
-        (b"sku,image\nA\xff,1.jpg\n", r"manifest .*shop\.csv cannot be read: .*utf-8"),
+        (b"sku,image\nA\xff,1.jpg\n", r"manifest .*shop\.csv cannot be read: it is no UTF-8: save the file as"),
         ("sku,image\nA," + "x" * 200_000 + "\n", r"line 2, is no CSV: field larger"),
     ],
 )

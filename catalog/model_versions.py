@@ -56,8 +56,11 @@ def import_model_version(
     `labels` in the order of the probability vector, parents anywhere between.
 
     Raises:
-        CatalogError: another bundle has this name, or a label stands under another parent in the catalog.
+        CatalogError: it speaks of another attribute, another bundle has this name, or a label stands under another
+            parent in the catalog.
     """
+    if attribute != ATTRIBUTE:
+        raise CatalogError(f"{name} tells the {attribute} of a product, and the catalog tags its {ATTRIBUTE} alone")
     known = session.scalar(select(ModelVersion.id).where(ModelVersion.sha256 == sha256))
     if known is not None:
         return known
@@ -115,7 +118,8 @@ def remove_model_version(session: Session, version: ModelVersion) -> list[str]:
     brought them and nobody has said them.
 
     Raises:
-        CatalogError: it was current, or a run classified with it: tags, predictions and the history speak of it.
+        CatalogError: it was current, a run classified with it, or somebody set its thresholds: tags, predictions and
+            the history speak of it.
     """
     promoted_at = session.scalar(
         select(Promotion.promoted_at).where(Promotion.model_version_id == version.id).order_by(Promotion.id).limit(1)
@@ -125,9 +129,12 @@ def remove_model_version(session: Session, version: ModelVersion) -> list[str]:
     run_id = session.scalar(select(Run.id).where(Run.model_version_id == version.id).order_by(Run.id).limit(1))
     if run_id is not None:
         raise CatalogError(f"{version.name} stays: run {run_id} classified with it")
+    by = session.scalar(select(ThresholdChange.changed_by).where(ThresholdChange.model_version_id == version.id))
+    if by is not None:  # which are never deleted
+        raise CatalogError(f"{version.name} stays: {by} has set its thresholds")
     of_version = select(Label).join(ModelLabel, ModelLabel.label_id == Label.id)
     labels = session.scalars(of_version.where(ModelLabel.model_version_id == version.id)).all()
-    for table in (ModelLabel, ModelArtifact, ThresholdChange):
+    for table in (ModelLabel, ModelArtifact):
         session.execute(delete(table).where(table.model_version_id == version.id))
     session.execute(delete(ModelVersion).where(ModelVersion.id == version.id))
     labels = sorted(labels, key=lambda label: (label.parent_id is None, label.name))  # parents last

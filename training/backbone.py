@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import keras
@@ -83,7 +84,7 @@ def load_backbone(model: keras.Model, backbone: Backbone) -> None:
     try:
         with np.load(io.BytesIO(backbone.content), allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
-    except (EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise TrainingError(f"the backbone cannot be read: {' '.join(str(error).split())}") from None
     shapes = {name: values.shape for name, values in found.items()}
     for layers in (model.layers, [layer for layer in model.layers if not layer.name.startswith(GROWN)]):

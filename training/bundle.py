@@ -117,14 +117,19 @@ def parse_bundle(manifest_json: str, artifact: bytes) -> Bundle:
     """
     try:
         document = json.loads(manifest_json, parse_constant=_refuse_constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{MANIFEST_FILE} is not JSON: {error}") from None
     root = _Reader(document, "manifest")
     version = root.integer("format", 1, 2**31)
     if version != FORMAT:
         raise BundleError(f"bundle format {version} is not known here, this version reads format {FORMAT}")
     _check_artifact(root.child("artifact"), artifact)
-    return Bundle(_manifest_from(root), artifact)
+    bundle = Bundle(_manifest_from(root), artifact)
+    try:
+        bundle.manifest_json.encode()
+    except ValueError as error:  # a number that is none (1e999), or half a character
+        raise BundleError(f"{MANIFEST_FILE} cannot be kept: {error}") from None
+    return bundle
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -152,6 +157,12 @@ def read_backbone_file(folder: Path) -> bytes | None:
         return None
     except OSError as error:
         raise BundleError(f"{folder / BACKBONE_FILE}: {error.strerror}") from None
+
+
+def check_name(name: str) -> None:
+    """Raise BundleError where a new bundle cannot be called so: it stands in lines of text and in tables."""
+    if not name.strip() or not name.isprintable():
+        raise BundleError(f"a bundle cannot be named {name!r}: give it another --name, of characters that can be seen")
 
 
 def check_destination(folder: Path) -> None:
@@ -201,7 +212,11 @@ def open_bundle(given: Path) -> Bundle:
 
     Raises BundleError where neither is a good one.
     """
-    if given.exists():
+    try:
+        is_there = given.exists()
+    except OSError as error:
+        raise BundleError(f"{given} is not a bundle: {error.strerror}") from None
+    if is_there:
         return read_bundle(given)
     names = sorted(folder.name for folder in shipped_folder().parent.iterdir() if (folder / MANIFEST_FILE).is_file())
     if str(given) not in names:

@@ -54,12 +54,20 @@ def calibrate(
     as_json: bool,
 ) -> None:
     """Refit temperature and thresholds of a bundle on 200 or more of your labelled photos, without training."""
-    from training.bundle import check_destination, read_backbone_file, read_bundle, shipped_folder, write_bundle
+    from training.bundle import (
+        check_destination,
+        check_name,
+        read_backbone_file,
+        read_bundle,
+        shipped_folder,
+        write_bundle,
+    )
     from training.labels import Columns
     from training.recalibration import describe_recalibration
 
     with one_line_errors():
         check_destination(out)
+        check_name(name or out.resolve().name)
         bundle = read_bundle(folder or shipped_folder())
         backbone = read_backbone_file(folder or shipped_folder())
         photos = read_calibration_photos(

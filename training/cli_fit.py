@@ -147,7 +147,7 @@ def check_list_options(order: FitOrder) -> None:
 def run_fit(order: FitOrder, limits: Limits, *, teacher: object = None) -> None:
     """What `train fit` does; raises TrainingError. `teacher` knows the catalog, where there is one."""
     from training.backend import require_packages
-    from training.bundle import check_destination, write_bundle
+    from training.bundle import check_destination, check_name, write_bundle
     from training.measures import describe_measures
     from training.starts import read_start
     from training.taught_labels import TaughtLists
@@ -155,8 +155,9 @@ def run_fit(order: FitOrder, limits: Limits, *, teacher: object = None) -> None:
     require_packages("tensorflow", "keras", "matplotlib")
     check_destination(order.out)
     out = order.out.resolve()
+    check_name(order.name or out.name)
     report_path = order.report or out.with_name(f"{out.name}.html")
-    check_report_path(report_path)
+    check_report_path(report_path, out)
     checkpoint = out.with_name(f"{out.name}.checkpoint.npz")
     line = ProgressLine()
     start = read_start(order.start)
@@ -189,8 +190,10 @@ def run_fit(order: FitOrder, limits: Limits, *, teacher: object = None) -> None:
         click.echo(f"{lists.held_out}: the products that it never saw; `hangtag models challenge` measures on them")
 
 
-def check_report_path(path: Path) -> None:
+def check_report_path(path: Path, bundle: Path) -> None:
     """Raise TrainingError where no file can be written, before a training that would have come to nothing."""
+    if path.resolve().is_relative_to(bundle):
+        raise TrainingError(f"the report {path} would stand in the bundle's folder, which holds nothing else")
     if path.is_dir():
         raise TrainingError(f"{path} is a folder; --report names the page to write")
     there = next(folder for folder in path.absolute().parents if folder.exists())

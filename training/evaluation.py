@@ -79,7 +79,7 @@ class Evaluation:
             for name, score in self.per_label.items()
         }
         values: dict[str, JsonValue] = {name: value for name, value in vars(self).items() if name != "failures"}
-        return values | {"per_label": scores}
+        return values | {"per_label": scores, "failed": len(self.failures)}
 
 
 @dataclass(frozen=True)

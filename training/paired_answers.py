@@ -72,7 +72,11 @@ def measure_chance(wins: int, losses: int) -> float:
     comparing supervised classification learning algorithms", Neural Computation 1998) the one to take.
     """
     games = wins + losses
-    return sum(math.comb(games, won) for won in range(wins, games + 1)) / (1 << games)
+    ways = total = math.comb(games, wins)
+    for won in range(wins + 1, games + 1):  # each from the last: anew it took 23 s for 10,000 games on either side
+        ways = ways * (games - won + 1) // won
+        total += ways
+    return total / (1 << games)
 
 
 def find_objections(pairs: Sequence[Pair], *, lost_labels: Collection[str], may_know_them: bool = False) -> list[str]:
@@ -106,5 +110,6 @@ def find_objections(pairs: Sequence[Pair], *, lost_labels: Collection[str], may_
 
 def is_worse(count: Count) -> bool:
     """Whether the challenger visibly loses a label's products, and chance is a poor excuse."""
-    loss_by_chance = measure_chance(count.current_alone, count.challenger_alone)
-    return count.products >= LABEL_PRODUCTS and count.gain < -LABEL_LOSS and loss_by_chance <= LABEL_CHANCE
+    if count.products < LABEL_PRODUCTS or count.gain >= -LABEL_LOSS:
+        return False
+    return measure_chance(count.current_alone, count.challenger_alone) <= LABEL_CHANCE

@@ -7,6 +7,7 @@ Leaves how one photo is prepared to `preprocessing`. Imports no TensorFlow, whos
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -63,8 +64,10 @@ _Prepared = tuple[NDArray[np.uint8], bytes]
 
 
 def read_photo(path: Path, *, max_bytes: int) -> bytes:
-    """The file's bytes. Raises ImageError: not_found, unreadable or too_large."""
+    """The file's bytes. Raises ImageError: not_found, not_a_file, unreadable or too_large."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise ImageError("not_a_file", "no regular file")
         with path.open("rb") as file:
             data = file.read(max_bytes + 1)
     except (FileNotFoundError, ValueError):  # the latter: a name with a NUL, which no file has

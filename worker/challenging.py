@@ -137,17 +137,20 @@ def challenge(
 
 
 def _each_once(photos: Iterable[TaughtPhoto]) -> Iterator[TaughtPhoto]:
-    """The photos, product by product, without products that show just what one before shows, and have its label.
+    """The photos, product by product, each content of it once as for its tag, without products that show just what one
+    before shows, and have its label.
 
     McNemar's test takes products as independent: twelve sizes on one photo would be twelve findings.
     """
     met: set[tuple[int, frozenset[bytes]]] = set()
     for _, its_photos in groupby(photos, key=lambda photo: photo.sku):
-        shown = list(its_photos)
-        what = (shown[0].label_id, frozenset(photo.content_hash for photo in shown))
+        shown: dict[bytes, TaughtPhoto] = {}
+        for photo in its_photos:
+            shown.setdefault(photo.content_hash, photo)
+        what = (next(iter(shown.values())).label_id, frozenset(shown))
         if what not in met:
             met.add(what)
-            yield from shown
+            yield from shown.values()
 
 
 def _compare(

@@ -1,5 +1,6 @@
 """`hangtag models challenge`: is a bundle better than the current model, on what no net learnt from?"""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +8,7 @@ import click
 
 from catalog.cli import person_name
 from catalog.output import text_for_people, to_json
+from worker.errors import FAILED
 from worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ MOST_CONTRADICTED = 0.5
 def challenge(settings: Settings, bundle: Path, promoting: bool, imported: bool, by: str | None, as_json: bool) -> None:
     """Say whether a bundle is better than the current model, on the fifth of people's products that no net learnt."""
     from catalog.cli_people import login_name
+    from catalog.errors import CatalogError
     from training.bundle import open_bundle
     from training.cli_progress import read_limits
     from worker.challenging import challenge as measure
@@ -41,16 +44,23 @@ def challenge(settings: Settings, bundle: Path, promoting: bool, imported: bool,
             progress=lambda done, total: show(done, total, ""),
         )  # fmt: skip
     refusal = "; ".join(found.objections) or None
+    is_imported = False
     if promoting:
-        model_version_id = import_challenger(engine, loaded)
-        refusal = refusal or promote_challenger(engine, found, model_version_id, by=who)
-    said: dict[str, Any] = {"imported": promoting, "promoted": promoting and refusal is None, "reason": refusal}
+        try:
+            model_version_id = import_challenger(engine, loaded)
+            is_imported = True
+            refusal = refusal or promote_challenger(engine, found, model_version_id, by=who)
+        except CatalogError as error:  # its name, or a label, is another one's
+            refusal = "; ".join([str(error), *found.objections])
+    said: dict[str, Any] = {"imported": is_imported, "promoted": promoting and refusal is None, "reason": refusal}
     if as_json:
         click.echo(to_json(found.as_json() | said))
-        return
-    for line in describe(found):
-        click.echo(line)
-    click.echo(describe_end(found, promoting=promoting, refusal=refusal))
+    else:
+        for line in describe(found):
+            click.echo(line)
+        click.echo(describe_end(found, promoting=promoting, imported=is_imported, refusal=refusal))
+    if promoting and not is_imported:
+        sys.exit(FAILED)
 
 
 def describe(found: "Challenge") -> list[str]:
@@ -106,11 +116,13 @@ def _percent(part: int, of: int) -> str:
     return f"{part / of:.1%}" if of else "-"
 
 
-def describe_end(found: "Challenge", *, promoting: bool, refusal: str | None) -> str:
+def describe_end(found: "Challenge", *, promoting: bool, imported: bool, refusal: str | None) -> str:
     """What became of the challenger."""
     name = text_for_people(found.challenger)
     if refusal is None:
         better = f"{name} is better than {text_for_people(found.current)}"
         return f"{better}, and is the current model now" if promoting else f"{better}; --promote makes it current"
-    kept = f"{name} is imported and not promoted" if promoting else f"{name} would not be promoted"
+    kept = f"{name} would not be promoted"
+    if promoting:
+        kept = f"{name} is imported and not promoted" if imported else f"{name} is not imported"
     return f"{kept}: {text_for_people(refusal)}"

@@ -100,11 +100,15 @@ def remove_model(settings: Settings, name: str) -> None:
     It is for a bundle that was imported by mistake: one that was promoted, or that a run classified with, stays.
     """
     from catalog.database import stop_writers, writing
+    from catalog.imported import renew_imported
     from catalog.model_versions import find_model_version, remove_model_version
 
-    with writing(settings.open_catalog()) as session:
+    engine = settings.open_catalog()
+    with writing(engine) as session:
         stop_writers(session)
         labels = remove_model_version(session, find_model_version(session, name))
+    if labels:
+        renew_imported(engine)  # another label may be called as one of these was
     gone = f"; no labels any more: {', '.join(labels)}" if labels else ""
     print_message(f"{name} is removed{gone}")
 
@@ -154,6 +158,7 @@ def _promote(
     from catalog.cli_people import login_name
     from catalog.database import current_time, stop_writers, writing
     from catalog.imported import renew_imported
+    from catalog.model_versions import current_model_version
     from catalog.promotions import make_current
     from catalog.pruning import prune_predictions
     from worker.cli_tag import progress_bar
@@ -163,6 +168,9 @@ def _promote(
         stop_writers(session)  # first: which one was current before is not known while another promotion is under way
         version = choose(session)
         name = version.name
+        if version is current_model_version(session, attribute=version.attribute):
+            print_message(f"{name} is the current model already")
+            return
         derived = make_current(
             session, version, mapping=mapping, by=by or login_name(), now=current_time(session),
             progress=lambda done, total: show(done, total, ""),

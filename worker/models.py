@@ -47,16 +47,16 @@ def load_bundle(session: Session, model_version_id: int) -> Bundle:
 
 
 def load_as_set(session: Session, version: ModelVersion) -> Bundle:
-    """The same with the thresholds that hold now, which people may have set."""
+    """The same with the thresholds and the labels' names that hold now, which people may have set."""
     bundle = load_bundle(session, version.id)
     manifest = bundle.manifest
     rows = list_thresholds(session, version)
     of_parents = {row["label"]: row["threshold"] for row in rows if row["kind"] == "parent"}
-    of_labels = iter([row["threshold"] for row in rows if row["kind"] == "label"])  # in the order of the vector
-    labels = [
-        label if label.name == manifest.other else replace(label, threshold=next(of_labels))
-        for label in manifest.labels
-    ]
+    of_labels = (row for row in rows if row["kind"] == "label")  # in the order of the vector
+    labels = []
+    for label in manifest.labels:
+        row = None if label.name == manifest.other else next(of_labels)
+        labels.append(label if row is None else replace(label, name=row["label"], threshold=row["threshold"]))
     parents = [replace(parent, threshold=of_parents[parent.name]) for parent in manifest.parents]
     return pack_bundle(replace(manifest, labels=tuple(labels), parents=tuple(parents)), bundle.artifact)
 

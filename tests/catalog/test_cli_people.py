@@ -184,6 +184,28 @@ def test_lists_confirm_reject_and_take_back_too_also_from_stdin(example: Shop, t
     assert example.shown("boot")["tag"] != "Boot"
 
 
+def test_of_a_list_with_labels_the_rows_that_have_one_are_confirmed_where_it_is_what_is_shown(
+    example: Shop, tmp_path: Path
+) -> None:
+    rows = [json.loads(line) for line in run(example, "find --all --json").stdout.splitlines()]
+    (first, shown), (second, other), (third, _) = ((row["sku"], row["tag"]) for row in rows[:3])
+    before = example.tag_row(third).human_action
+    wrong = next(row["tag"] for row in rows if row["tag"] != other)
+    path = tmp_path / "words.csv"
+    path.write_text(f"sku,tag,label\n{first},{shown},{shown}\n{second},{other},{wrong}\n{third},x,\n")
+    said = json.loads(run(example, f"confirm --csv {path} --by anna --json").stdout)
+    assert (said["confirmed"], said["refused"]) == (1, 1)
+    assert said["refusals"][0]["reason"] == f"{second} shows {other!r} now, not {wrong!r}"
+    assert (example.tag_row(first).human_action, example.tag_row(third).human_action) == ("confirmed", before)
+
+
+def test_a_sku_that_is_no_utf8_is_told(example: Shop, tmp_path: Path) -> None:
+    path = tmp_path / "words.csv"
+    path.write_bytes("sku,label\nJäcke,Coat\n".encode("cp1252"))
+    said = json.loads(run(example, f"correct --csv {path} --by anna --json").stdout)
+    assert said["refusals"][0]["reason"].endswith("; it is no UTF-8: save the file as CSV in UTF-8")
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

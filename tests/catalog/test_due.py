@@ -153,6 +153,13 @@ def test_again_classifies_what_the_model_has_seen_and_overwrites_what_it_said(sh
     assert [shop.shown(sku)["tag"] for sku in ("a", "b", "c")] == ["Coat", "Boot", "Boot"]
 
 
+def test_again_begins_with_what_was_classified_longest_ago(shop: Shop) -> None:
+    shop.tag({"a.jpg": UNSURE, "b.jpg": UNSURE}, now=later(5))
+    shop.tag({"c.jpg": SURE_BOOT})
+    retag(shop, photo("a.jpg"), photo("b.jpg"), photo("c.jpg"), again=True, now=later(9))
+    assert waiting_keys(shop) == ["a.jpg", "c.jpg", "b.jpg"]  # two in a chunk, in the order of their ids
+
+
 def test_a_category_and_a_new_rule_reach_images_that_are_settled(shop: Shop) -> None:
     shop.tag({"a.jpg": SURE_SHIRT})
     _, counts = retag(shop, photo("a.jpg")._replace(sku="other", category="Coat"))

@@ -16,6 +16,7 @@ from catalog.model_versions import (
 )  # fmt: skip
 from catalog.models import Label, ModelArtifact, ModelLabel, ModelVersion
 from catalog.people import correct_tag
+from catalog.thresholds import set_thresholds
 from tests.catalog.shop import LABELS, NOW, SURE_SHIRT, Shop, later, manifest_of, photo
 
 
@@ -98,6 +99,24 @@ def test_a_version_that_was_promoted_or_that_classified_is_not_removed(shop: Sho
     with pytest.raises(CatalogError, match=r"tiny-1 stays: it was promoted on 20\d\d-"):
         remove(shop, "tiny-1")
     assert shop.count(ModelVersion) == 2
+
+
+def test_a_version_whose_thresholds_somebody_set_stays_for_that_is_never_deleted(shop: Shop) -> None:
+    shop.add_model("tiny-2", current=False)
+    with writing(shop.engine) as session:
+        set_thresholds(session, find_model_version(session, "tiny-2"), {"Coat": 0.61}, by="anna", now=NOW)
+    with pytest.raises(CatalogError, match="tiny-2 stays: anna has set its thresholds"):
+        remove(shop, "tiny-2")
+
+
+def test_a_bundle_of_another_attribute_is_refused(shop: Shop) -> None:
+    from catalog.model_versions import import_model_version
+
+    with writing(shop.engine) as session, pytest.raises(CatalogError, match="tells the colour of a product"):
+        import_model_version(
+            session, name="tints", attribute="colour", sha256="f" * 64, manifest="{}", artifact=b"", labels=LABELS,
+            now=NOW,
+        )  # fmt: skip
 
 
 def test_the_version_promoted_last_is_current_and_rolling_back_is_promoting_the_one_before(shop: Shop) -> None:

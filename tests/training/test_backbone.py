@@ -1,3 +1,4 @@
+import struct
 from pathlib import Path
 
 import keras
@@ -63,10 +64,14 @@ def test_what_a_net_has_grown_is_in_its_backbone() -> None:
     assert compute_features(new) == pytest.approx(compute_features(old), rel=0.02, abs=0.002)  # 16-bit weights
 
 
-@pytest.mark.parametrize("damage", [b"", b"no archive", "half"])
+@pytest.mark.parametrize("damage", [b"", b"no archive", "half", "flipped"])
 def test_a_damaged_backbone_is_one_line(damage: bytes | str) -> None:
     whole = pack_backbone(build(1), ARCHITECTURE).content
     content = whole[: len(whole) // 2] if isinstance(damage, str) else damage
+    if damage == "flipped":  # what is said to be a kind of block that deflate has not
+        name_bytes, extra_bytes = struct.unpack_from("<HH", whole, 26)
+        at = 30 + name_bytes + extra_bytes
+        content = whole[:at] + b"\xff" + whole[at + 1 :]
 
     with pytest.raises(TrainingError, match="the backbone cannot be read") as caught:
         load_backbone(build(1), Backbone(ARCHITECTURE, content))

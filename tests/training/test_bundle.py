@@ -14,6 +14,7 @@ from training.bundle import (
     Label,
     Manifest,
     Parent,
+    check_name,
     open_bundle,
     pack_bundle,
     parse_bundle,
@@ -176,10 +177,32 @@ def test_a_manifest_that_does_not_hold_is_refused(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1, "temperature": NaN}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1, "temperature": NaN}', "[" * 100_000])
 def test_a_manifest_that_is_no_json_object_is_refused(text: str) -> None:
     with pytest.raises(BundleError, match="manifest"):
         parse_bundle(text, ARTIFACT)
+
+
+@pytest.mark.parametrize(
+    ("there", "instead"), [('"name": "', '"name": "\\ud800'), ('"metrics": {', '"metrics": {"x": 1e999, ')]
+)
+def test_a_manifest_that_could_not_be_written_again_is_refused(bundle: Bundle, there: str, instead: str) -> None:
+    text = json.dumps(json.loads(bundle.manifest_json))
+    assert there in text
+    with pytest.raises(BundleError, match="cannot be kept"):
+        parse_bundle(text.replace(there, instead, 1), ARTIFACT)
+
+
+@pytest.mark.parametrize("name", ["", " ", "two\nlines", "f\udce4t"])
+def test_a_new_bundle_has_a_name_that_can_be_read(name: str) -> None:
+    with pytest.raises(BundleError, match="a bundle cannot be named") as caught:
+        check_name(name)
+    assert str(caught.value).isprintable()
+
+
+def test_a_path_that_no_file_can_have_is_no_bundle() -> None:
+    with pytest.raises(BundleError, match=r"is not a bundle: File name too long"):
+        open_bundle(Path("x" * 300))
 
 
 def test_an_artifact_of_more_than_ten_megabytes_is_refused() -> None:

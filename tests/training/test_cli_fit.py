@@ -203,6 +203,7 @@ def test_minutes_are_kept_and_nothing_is_a_start_too(place: Path) -> None:
         (["--min-photos", "1000"], r"at least two labels with 1000 photos are needed"),
         (["--report", "."], r"\. is a folder; --report names the page to write"),
         (["--report", "/dev/null/page.html"], r"the report /dev/null/page.html cannot be written: "),
+        (["--name", " "], r"a bundle cannot be named ' ': give it another --name"),
         (["--minutes", "inf"], r"Invalid value for '--minutes'"),
         (["--precision", "nan"], r"Invalid value for '--precision': nan is no number"),
         (["--seed", "4294967296"], r"Invalid value for '--seed'"),
@@ -218,6 +219,13 @@ def test_wrong_input_is_one_line_and_no_bundle(place: Path, options: list[str], 
     assert re.search(message, told[0])
     assert "Traceback" not in done.stderr
     assert not list(place.glob("never*"))
+
+
+def test_a_report_in_the_bundles_own_folder_is_refused(place: Path) -> None:
+    done = run_fit(place, "never", "--report", str(place / "never" / "page.html"))
+    assert done.exit_code == 2
+    assert "would stand in the bundle's folder" in done.stderr
+    assert not (place / "never").exists()
 
 
 def test_a_checkpoint_of_another_fit_is_refused_and_the_old_bundle_left(place: Path, killed_checkpoint: Path) -> None:

@@ -33,6 +33,7 @@ KEYS = {
     "unlabelled_tagged_share",
     "calibration_error",
     "unknown_labels",
+    "failed",
 }
 
 MANIFEST = Manifest(
@@ -91,6 +92,7 @@ def test_a_hand_worked_example() -> None:
         "unlabelled_tagged_share": 2 / 3,
         "calibration_error": pytest.approx(sum(gaps) / 7),
         "unknown_labels": {},
+        "failed": 2,
     }
     assert set(found) == KEYS
     json.dumps(found, allow_nan=False)

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,9 @@ def write_rows(folder: Path, count: int) -> list[PhotoRow]:
 
 
 def test_photos_become_pixels_and_bad_ones_rows_with_reasons(tmp_path: Path) -> None:
-    rows = write_rows(tmp_path, 7)
+    rows = write_rows(tmp_path, 8)
+    rows[7].path.unlink()
+    os.mkfifo(rows[7].path)
     rows[1].path.unlink()
     rows[2].path.write_bytes(b"")
     rows[3].path.write_bytes(rows[3].path.read_bytes()[:60])
@@ -43,8 +46,9 @@ def test_photos_become_pixels_and_bad_ones_rows_with_reasons(tmp_path: Path) -> 
         (4, "the file is empty"),
         (5, "the PNG file ends before its picture does"),
         (6, "the file is larger than 2,000 bytes"),
+        (9, "no regular file"),  # which nobody waits for
     ]
-    assert done == [7]
+    assert done == [8]
 
 
 def test_many_photos_are_decoded_by_processes_to_the_same_pixels(tmp_path: Path) -> None:

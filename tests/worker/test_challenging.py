@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from catalog.database import reading, writing
 from catalog.model_versions import ATTRIBUTE, current_model_version, promote
@@ -80,6 +80,26 @@ def test_sizes_on_one_photo_count_once(shop: Shop, tmp_path: Path, trained: Bund
     say(shop, {size: kinds[sku] for size, sku in sizes.items()})
 
     assert measure(shop.engine, trained).pairs == before.pairs
+
+
+def test_copies_of_a_photo_have_one_voice_as_for_the_tag(shop: Shop, tmp_path: Path, trained: Bundle) -> None:
+    kinds = fill(shop, tmp_path, make_guesser("guesser"), products=4, photos=2)
+    before = measure(shop.engine, trained)
+    with reading(shop.engine) as session:
+        rows = session.execute(select(Product.sku, Image.key, Image.content_hash).join(Image)).all()
+    first = {sku: (key, content_hash) for sku, key, content_hash in rows}
+    copies = {sku: f"copies/{key}" for sku, (key, _) in first.items()}
+    for sku, (key, _) in first.items():
+        (tmp_path / copies[sku]).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / copies[sku]).write_bytes((tmp_path / key).read_bytes())
+    shop.enqueue(*(photo(copies[sku], sku=sku) for sku in kinds), root=str(tmp_path))
+    with writing(shop.engine) as session:  # as a worker finds them
+        for sku, (_, content_hash) in first.items():
+            copied = update(Image).where(Image.key == copies[sku])
+            session.execute(copied.values(content_hash=content_hash, chunk_id=None))
+
+    after = measure(shop.engine, trained)
+    assert (after.photos, after.pairs) == (before.photos, before.pairs)
 
 
 def test_a_trained_challenger_beats_one_that_guesses_and_is_promoted(

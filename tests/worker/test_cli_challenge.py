@@ -5,6 +5,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from catalog.database import open_engine
 from tests.training.shop import KINDS, draw_photo, write_start
 from tests.worker.command_line import CommandLine
 from tests.worker.rivals import EPOCHS, make_guesser
-from training.bundle import write_bundle
+from training.bundle import pack_bundle, read_bundle, write_bundle
 from worker.learning import start_due_training, train_and_challenge
 from worker.settings import read_settings
 from worker.teaching import is_held_out
@@ -117,6 +118,13 @@ def test_corrections_become_a_challenger_that_is_measured_and_promoted(
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("guesser is imported and not promoted: it is right by -")
     assert current_model(shop) == "ours"
+    # One that cannot be imported is measured all the same.
+    guesser = read_bundle(filled / "guesser")
+    write_bundle(pack_bundle(replace(guesser.manifest, temperature=2.0), guesser.artifact), tmp_path / "namesake")
+    done = shop.run("models", "challenge", tmp_path / "namesake", "--promote", "--json")
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["products"], said["imported"], said["promoted"]) == (1, len(held_out), False, False)
+    assert said["reason"].startswith("the catalog has another model version named 'guesser'")
     # What is current already is no challenger.
     done = shop.run("models", "challenge", tmp_path / "ours", "--promote")
     assert (done.returncode, done.stdout) == (2, "")

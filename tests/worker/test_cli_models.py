@@ -86,6 +86,18 @@ def test_a_bundle_imported_by_mistake_is_removed_and_the_current_one_is_not(
     one_line(command_line.run("models", "remove", "mine"), "no model version 'mine' in the catalog; there are")
 
 
+def test_promoting_the_current_model_again_is_nothing_and_deletes_nothing(
+    command_line: CommandLine, tmp_path: Path
+) -> None:
+    assert command_line.tag(draw_folder(tmp_path / "photos", 2))["images"] == 2
+    assert command_line.run("models", "import", bundle_named(tmp_path, "mine")).returncode == 0
+    assert command_line.run("retag", "--model", "mine").returncode == 0
+    (current,) = (row["name"] for row in command_line.rows("models", "list") if row["current"])
+    done = command_line.run("models", "promote", current)
+    assert (done.returncode, done.stderr) == (0, f"{current} is the current model already\n")
+    assert {row["name"]: row["predictions"] for row in command_line.rows("models", "list")} == {current: 2, "mine": 2}
+
+
 def test_the_packages_second_bundle_is_imported_by_its_name_and_used(command_line: CommandLine, tmp_path: Path) -> None:
     assert command_line.tag(draw_folder(tmp_path / "photos", 4))["images"] == 4
     done = command_line.run("models", "import", "fashion-mnist", folder=tmp_path)

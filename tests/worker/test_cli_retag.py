@@ -59,6 +59,32 @@ def test_what_some_products_alone_are_asked_for_says_nothing_of_the_others(
     assert json.loads(command_line.run("retag", "--json").stdout)["gone"] == 1
 
 
+def test_a_retag_of_some_products_shows_no_others_and_how_to_see_what_it_changed(
+    command_line: CommandLine, photos: Path
+) -> None:
+    done = command_line.run("retag", "--sku", "P001", "--all")
+    assert done.returncode == 0, done.stderr
+    first, last = done.stdout.splitlines()
+    assert first.startswith("2 images of 1 product in ")
+    assert last.endswith("hangtag runs 2 --changes")
+
+
+def test_a_manifest_that_can_be_read_no_more_is_an_alarm(command_line: CommandLine, photos: Path) -> None:
+    manifest = photos.parent / "shop.csv"
+    manifest.write_text(f"sku,image\nX,{photos.name}/P000_1.jpg\n")
+    command_line.tag(manifest)
+    assert command_line.run("doctor").returncode == 0
+    manifest.write_text(f"sku,photo\nX,{photos.name}/P000_1.jpg\n")
+    for words in (("retag",), ("retag", "--json")):
+        done = command_line.run(*words)
+        assert done.returncode == 1
+        assert f"left out: {manifest}: manifest {manifest} has no column image" in done.stderr
+    done = command_line.run("doctor", "--json")
+    assert done.returncode == 1
+    checks = {check["name"]: check for check in map(json.loads, done.stdout.splitlines())}
+    assert (checks["sources"]["ok"], "has no column image" in checks["sources"]["finding"]) == (False, True)
+
+
 def test_all_of_a_source_and_a_sku_is_classified_again(command_line: CommandLine, photos: Path) -> None:
     done = command_line.run("retag", "--all", "--sku", "P00[01]", "--source", photos, "--json")
     assert json.loads(done.stdout)["images"] == 0, "brackets are no pattern"

@@ -116,6 +116,21 @@ def test_a_night_that_ought_to_have_begun_is_an_alarm_where_nights_were(
     )  # fmt: skip
 
 
+def test_a_first_night_that_did_not_begin_is_an_alarm_where_workers_share_a_redis(
+    engine: Engine, settings: Settings, tmp_path: Path
+) -> None:
+    cluster = replace(settings, redis_url="redis://shared")
+    assert look(cluster)["nightly"].ok  # a catalog without a run has nothing to look at
+    tag_paths(engine, draw_folder(tmp_path / "photos", 2))
+    with writing(engine) as session:
+        session.execute(update(Run).values(created_at=MORNING))
+    assert look(cluster, now=MORNING + timedelta(hours=12))["nightly"].ok
+    night = MORNING.replace(day=16, hour=3, minute=50)
+    missed = "the night of 2026-01-16T03:30 has not begun: does `hangtag beat` run?"
+    assert look(cluster, now=night)["nightly"] == Check("nightly", False, missed)
+    assert look(settings, now=night)["nightly"].ok  # a laptop without beat
+
+
 def test_a_weekly_night_that_did_not_begin_is_an_alarm_all_week(
     engine: Engine, settings: Settings, tmp_path: Path
 ) -> None:

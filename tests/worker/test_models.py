@@ -1,6 +1,7 @@
 """Bundles between the package and the catalog: which one a catalog begins with, and what an upgrade does."""
 
 import dataclasses
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine, select
@@ -8,6 +9,7 @@ from sqlalchemy import Engine, select
 from catalog.database import current_time, reading, writing
 from catalog.model_versions import current_model_version
 from catalog.models import Label, ModelVersion, Promotion
+from catalog.promotions import make_current
 from catalog.thresholds import set_thresholds
 from training.bundle import Bundle, pack_bundle, shipped_bundle
 from worker import models
@@ -103,3 +105,14 @@ def test_a_model_is_loaded_with_the_thresholds_that_people_set(catalog_engine: E
     assert (changed, {label.name: label.threshold for label in as_set.labels}["Coat"]) == (["Coat"], 0.61)
     assert {parent.name: parent.threshold for parent in as_set.parents}["Tops"] == 0.99
     assert as_set.other == as_imported.other
+
+
+def test_a_model_is_loaded_with_the_names_that_its_labels_have_in_the_catalog(catalog_engine: Engine) -> None:
+    ensure(catalog_engine)
+    shipped = shipped_bundle().manifest.labels
+    labels = tuple(replace(label, name="Jacket") if label.name == "Coat" else label for label in shipped)
+    with writing(catalog_engine) as session:
+        now = current_time(session)
+        version = session.get_one(ModelVersion, import_bundle(session, bundle_of("mapped", labels=labels), now=now))
+        make_current(session, version, mapping={"Jacket": "Coat"}, by="anna", now=now)
+        assert load_as_set(session, version).manifest.labels == shipped

@@ -222,6 +222,7 @@ def refusals(folder: Path) -> list[tuple[list[str], str | None, str]]:
     (folder / "shop.csv").write_text("sku,photo\n")
     (folder / "two.csv").write_text("sku,image\nA,fine/a.jpg\nB,fine/a.jpg\n")
     (folder / "none.csv").write_text("sku,image\n,fine/a.jpg\n")
+    (folder / "words.csv").write_text("sku,root,image,label\nA,/elsewhere,a.jpg,\nB,/elsewhere,b.jpg,\n")
     (folder / "notes.txt").touch()
     fine = str(folder / "fine")
     return [
@@ -233,6 +234,7 @@ def refusals(folder: Path) -> list[tuple[list[str], str | None, str]]:
         ([fine, str(folder / "notes.txt")], None, r".*/notes\.txt: neither a folder, nor an image, nor a manifest"),
         ([fine, str(folder / "shop.csv")], None, r"manifest .*shop\.csv has no column image; there are: sku, photo"),
         ([fine, str(folder / "none.csv")], None, r".*none\.csv: no image found; skipped 1: row without sku"),
+        ([fine, str(folder / "words.csv")], None, r".*words\.csv: none of its 2 images is there: they are sought"),
         ([fine], "(", r"--sku '\(' is no regular expression"),
         ([fine], "(.)", r"--sku '\(\.\)' needs a named group"),
         ([fine], r"(?P<sku>\d{9})", r".*/fine: no image found; skipped 1: no SKU by the pattern"),

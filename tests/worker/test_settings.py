@@ -86,6 +86,9 @@ def test_every_setting_says_what_it_means() -> None:
         ("LEASE_S", "0.5", "HANGTAG_LEASE_S must be at least 1"),
         ("LEASE_S", "nan", "HANGTAG_LEASE_S"),
         ("LEASE_S", "inf", "HANGTAG_LEASE_S"),
+        ("TRAINING_MINUTES", "0", "HANGTAG_TRAINING_MINUTES must be above 0 and at most 10,000"),
+        ("TRAINING_MINUTES", "20000", "HANGTAG_TRAINING_MINUTES must be above 0 and at most 10,000"),
+        ("TRAINING_MINUTES", "nan", "HANGTAG_TRAINING_MINUTES"),
         ("LOG_LEVEL", "loud", "HANGTAG_LOG_LEVEL='loud' is none of DEBUG, INFO, WARNING, ERROR"),
     ],
 )

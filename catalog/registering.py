@@ -4,20 +4,21 @@ Knows nothing of folders: it is handed keys, SKUs, sizes and times, a batch at a
 the rows. A batch is one transaction; images and the chunks they wait in are committed together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from operator import itemgetter
 from pathlib import PurePosixPath
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, literal, select, update
 from sqlalchemy.orm import Session
 
 from catalog.chunks import ChunkFiller, Rank
 from catalog.database import join_writers
 from catalog.due import ImageFile, KnownImage, Question, SortedFiles, sort_files
 from catalog.imported import import_categories
-from catalog.models import Image, Product, Source
+from catalog.model_versions import ATTRIBUTE
+from catalog.models import Image, Product, Source, Tag
 from catalog.overviews import Part
 from catalog.presence import SeenImages
 from catalog.runs import touch_run
@@ -27,7 +28,11 @@ from catalog.tags import lock_products, recompute_tags
 
 @dataclass(frozen=True, slots=True)
 class BatchCounts:
-    """What a batch came to, in images. `waiting` were in a chunk of an earlier run, and are this run's now."""
+    """What a batch came to, in images. `waiting` were in a chunk of an earlier run, and are this run's now.
+
+    `emptied` are products that a new rule for SKUs left without a photo, `emptied_said` those of them with a person's
+    word.
+    """
 
     new: int = 0
     changed: int = 0
@@ -35,6 +40,8 @@ class BatchCounts:
     outdated: int = 0
     unchanged: int = 0
     waiting: int = 0
+    emptied: int = 0
+    emptied_said: int = 0
 
     @property
     def due(self) -> int:
@@ -71,10 +78,21 @@ def list_sources(session: Session) -> list[Source]:
     return list(session.scalars(select(Source).order_by(Source.id)))
 
 
-def register_source(session: Session, *, root: str, manifest: str, sku_pattern: str | None, now: datetime) -> int:
+def register_source(
+    session: Session,
+    *,
+    root: str,
+    manifest: str,
+    sku_pattern: str | None,
+    takes_over: Sequence[str] = (),
+    now: datetime,
+) -> int:
     """The id of the source, added or with its SKU rule set anew.
 
     A folder that is added inside another source takes over the images that stand in it.
+
+    Args:
+        takes_over: roots of folder sources inside it, which are none of their own any more.
     """
     source = find_source(session, root=root, manifest=manifest)
     if source is None:
@@ -84,6 +102,8 @@ def register_source(session: Session, *, root: str, manifest: str, sku_pattern: 
         if not manifest:
             _take_over_images(session, source)
     source.sku_pattern = sku_pattern
+    for inner_root in takes_over:
+        _take_in(session, source, inner_root)
     return source.id
 
 
@@ -94,6 +114,19 @@ def _take_over_images(session: Session, source: Source) -> None:
         session.execute(select(Image.id).where(inside).order_by(Image.id).with_for_update())
         key = func.substr(Image.key, len(prefix) + 1)
         session.execute(update(Image).where(inside).values(source_id=source.id, key=key))
+
+
+def _take_in(session: Session, source: Source, inner_root: str) -> None:
+    """Make the images of a source inside another one that one's."""
+    inner = find_source(session, root=inner_root, manifest="")
+    if inner is None:  # by another enqueue meanwhile
+        return
+    session.execute(select(Image.id).where(Image.source_id == inner.id).order_by(Image.id).with_for_update())
+    prefix = str(PurePosixPath(inner_root).relative_to(source.root)) + "/"
+    key = literal(prefix) + Image.key
+    session.execute(update(Image).where(Image.source_id == inner.id).values(source_id=source.id, key=key))
+    session.delete(inner)
+    session.flush()
 
 
 def register_images(
@@ -113,9 +146,9 @@ def register_images(
     """
     join_writers(session)
     found = sort_files(session, question, files, source_id=source_id, seen=seen, now=now)
-    if found.touched:
-        _write_sorted(session, found, source_id=source_id, question=question, filler=filler, now=now)
     counts = count_sorted(found)
+    if found.touched:
+        counts += _write_sorted(session, found, source_id=source_id, question=question, filler=filler, now=now)
     touch_run(
         session,
         filler.run_id,
@@ -135,8 +168,8 @@ def _write_sorted(
     question: Question,
     filler: ChunkFiller,
     now: datetime,
-) -> None:
-    """Write what a batch of files comes to."""
+) -> BatchCounts:
+    """Write what a batch of files comes to; which products it left without a photo."""
     # One image's row may have it alone; of several the last one counts.
     titles = {file.sku: file.title for file in found.touched if file.title is not None}
     product_ids = _intern_products(session, found.touched, [row for _, row in found.met], titles, now)
@@ -162,6 +195,21 @@ def _write_sorted(
         import_categories(session, categories)
     if retagged:
         recompute_tags(session, retagged, model_version_id=question.model_version_id, run_id=filler.run_id, now=now)
+    return _count_emptied(session, {row.product_id for row, _ in moved})
+
+
+def _count_emptied(session: Session, product_ids: Collection[int]) -> BatchCounts:
+    """How many of these products have no image any more, and how many of them a person's word."""
+    if not product_ids:
+        return BatchCounts()
+    query = (
+        select(func.count(), func.count(Tag.human_label_id))
+        .select_from(Product)
+        .outerjoin(Tag, (Tag.product_id == Product.id) & (Tag.attribute == ATTRIBUTE))
+        .where(is_one_of(Product.id, product_ids), ~select(Image.id).where(Image.product_id == Product.id).exists())
+    )
+    emptied, said = session.execute(query).one()
+    return BatchCounts(emptied=emptied, emptied_said=said)
 
 
 def requeue_outdated(

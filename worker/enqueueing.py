@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from catalog.chunks import ChunkFiller
 from catalog.database import Clock, current_time, reading, take_turn, writing
 from catalog.due import EVERYTHING, ImageFile, Question, Wanted, outdated_images
+from catalog.output import counted
 from catalog.overviews import MOST_SHARING, Part, count_products, find_namesakes, most_shared_photo
 from catalog.presence import SeenImages
 from catalog.registering import BatchCounts, register_images, register_source, requeue_outdated
@@ -178,6 +179,8 @@ def enqueue_places(
     filler = ChunkFiller(run_id=run_id, queue=run.queue, chunk_size=chunk_size, now=now)
     walk = Walk(engine, list(zip(places, sources, strict=True)), question, seen, list(notes))
     sums = _register_all(walk, filler, progress, clock)
+    if sums.emptied:
+        walk.notes.append(_describe_emptied(sums))
     vanished = judge_vanished(engine, walk.walked_whole, seen, believe_all=run.believe_all)
     gone = mark_vanished(engine, vanished, seen, model_version_id=question.model_version_id, run_id=run_id, clock=clock)
     _note_sharing(walk)
@@ -284,10 +287,18 @@ def _note_repeated_name(walk: Walk) -> None:
             walk.notes.append(note)
 
 
+def _describe_emptied(sums: BatchCounts) -> str:
+    have = "has" if sums.emptied == 1 else "have"
+    note = f"{counted(sums.emptied, 'product')} {have} no photo any more by the new rule for SKUs"
+    if not sums.emptied_said:
+        return note
+    return f"{note}; people's words do not follow the photos: {sums.emptied_said} of these have one"
+
+
 def _register_source(session: Session, place: Place, now: datetime) -> int:
     return register_source(
         session, root=text_of_path(place.root), manifest=text_of_path(place.manifest),
-        sku_pattern=place.pattern, now=now,
+        sku_pattern=place.pattern, takes_over=[text_of_path(root) for root in sorted(place.taken_over)], now=now,
     )  # fmt: skip
 
 

@@ -51,8 +51,8 @@ MOST_KEY_CHARACTERS = MOST_KEY_BYTES // 4  # and not more: UTF-8 has at most fou
 class Place:
     """A source, or a part of it. Paths are as the file system has them; `part` is below `root`, "" for all.
 
-    `left_out` are the whole paths of folders below it that are sources of their own. Of one that `is_gone` somebody has
-    said that nothing of it is there any more.
+    `left_out` are the whole paths of folders below it that are sources of their own, `taken_over` of those that were so
+    until a rule for SKUs was given for all. Of one that `is_gone` somebody has said that nothing of it is there now.
     """
 
     root: str
@@ -60,6 +60,7 @@ class Place:
     part: str
     pattern: str | None
     left_out: frozenset[str] = frozenset()
+    taken_over: frozenset[str] = frozenset()
     is_gone: bool = False
 
     @property
@@ -109,7 +110,8 @@ class Place:
 def resolve_places(session: Session, paths: Sequence[str], *, pattern: str | None) -> list[Place]:
     """The places of these paths, each once; a path inside another of them is left out.
 
-    A folder comes with the sources that stand in it, each with the rule that it has.
+    A folder comes with the sources that stand in it, each with the rule that it has; with a pattern it takes over those
+    that have none, so that one rule says where the SKU is, above their own folders too.
 
     Raises:
         UsageError: a path is not there, or is neither folder, image nor manifest; a pattern that is none.
@@ -121,7 +123,10 @@ def resolve_places(session: Session, paths: Sequence[str], *, pattern: str | Non
     for place in typed:
         if place.manifest or not any(other.is_around(place) for other in typed):
             inner = [other for other in known if not other.manifest and place.is_around(other)]
-            places.setdefault(place.full, replace(place, left_out=frozenset(other.root for other in inner)))
+            taken = {other.root for other in inner if pattern is not None and other.pattern is None}
+            inner = [other for other in inner if other.root not in taken]
+            roots = frozenset(other.root for other in inner)
+            places.setdefault(place.full, replace(place, left_out=roots, taken_over=frozenset(taken)))
             for other in inner:
                 if other.is_there:
                     places.setdefault(other.full, other)
@@ -348,7 +353,8 @@ def find_repeated_name(namesakes: Iterable[Namesake]) -> str | None:
 def _repeated_stem(stem: str, folder: str, other: str) -> str:
     return (
         f"the name {stem!r} stands in several folders ({folder}, {other}), so it is no SKU:"
-        f" say where the SKU is, for example --sku '(?P<sku>[^/]+)/[^/]+$' to take the folder of {stem}"
+        f" say where the SKU is, for example --sku '(?P<sku>[^/]+)/[^/]+$' for {os.path.commonpath([folder, other])}"
+        f" to take the folder of {stem}"
     )
 
 

@@ -9,8 +9,9 @@ from threading import Barrier, Event
 import pytest
 from sqlalchemy import Engine, func, select
 
-from catalog.database import open_engine, reading
+from catalog.database import current_time, open_engine, reading, writing
 from catalog.models import Chunk, Image, Prediction, Product, Run, Source, Tag
+from catalog.people import correct_tag
 from tests.training.photos import HEIC
 from tests.worker.pictures import draw_folder, draw_picture
 from tests.worker.service import (
@@ -44,7 +45,8 @@ def test_numbered_photos_that_become_one_product_are_told(catalog_engine: Engine
     assert note.startswith("21 photos belong to one product, 'IMG', by their names; if that is wrong: --sku '")
     pattern = note.split("'")[3]
     again = enqueue_paths(catalog_engine, tmp_path / "photos", pattern=pattern)
-    assert (again.notes, again.counts.products) == ((), 27)
+    assert again.counts.products == 27
+    assert again.notes == ("4 products have no photo any more by the new rule for SKUs",)
 
 
 def test_a_phones_photo_is_tagged_and_one_that_claims_to_be_one_has_a_reason(
@@ -58,6 +60,35 @@ def test_a_phones_photo_is_tagged_and_one_that_claims_to_be_one_has_a_reason(
 
     assert (run.classified, run.failed) == (2, 1)
     assert images(catalog_engine)["IMG-2.heif"].failure_code == "truncated"
+
+
+def test_one_rule_for_skus_takes_over_the_folders_that_were_tagged_without_one(
+    catalog_engine: Engine, tmp_path: Path
+) -> None:
+    for number, folder in enumerate("ab"):
+        draw_picture(tmp_path / "F" / folder / "front.jpg", number)
+        tag_paths(catalog_engine, tmp_path / "F" / folder)
+    with writing(catalog_engine) as session:
+        correct_tag(session, "front", "Dress", by="anna", now=current_time(session))
+    draw_picture(tmp_path / "F" / "c" / "x.jpg", 5)
+    tag_paths(catalog_engine, tmp_path / "F" / "c", pattern=r"(?P<sku>x)")
+
+    pattern = "(?P<sku>[^/]+)/[^/]+$"
+    enqueued = enqueue_paths(catalog_engine, tmp_path / "F", pattern=pattern)
+
+    assert (enqueued.counts.images, enqueued.counts.unchanged, enqueued.counts.products) == (3, 3, 3)
+    (note,) = enqueued.notes
+    assert note == (
+        "1 product has no photo any more by the new rule for SKUs; people's words do not follow the photos:"
+        " 1 of these have one"
+    )
+    with reading(catalog_engine) as session:
+        rules = dict(session.execute(select(Source.root, Source.sku_pattern)).all())
+        assert rules == {str(tmp_path / "F"): pattern, str(tmp_path / "F" / "c"): r"(?P<sku>x)"}
+        rows = session.execute(select(Image.key, Product.sku).join(Product, Product.id == Image.product_id)).all()
+        assert sorted(map(tuple, rows)) == [("a/front.jpg", "a"), ("b/front.jpg", "b"), ("x.jpg", "x")]
+        assert len(session.scalars(select(Tag.label_id)).all()) == 4  # the word stays where it was said
+    assert enqueue_paths(catalog_engine, tmp_path / "F").notes == ()  # the rule goes on
 
 
 def test_chunks_of_a_large_run_are_larger_and_never_more_than_was_asked_for() -> None:

@@ -163,7 +163,7 @@ def test_again_begins_with_what_was_classified_longest_ago(shop: Shop) -> None:
 def test_a_category_and_a_new_rule_reach_images_that_are_settled(shop: Shop) -> None:
     shop.tag({"a.jpg": SURE_SHIRT})
     _, counts = retag(shop, photo("a.jpg")._replace(sku="other", category="Coat"))
-    assert counts == BatchCounts(unchanged=1)
+    assert counts == BatchCounts(unchanged=1, emptied=1)
     assert shop.shown("other")["tag"] == "Shirt"
     assert shop.tag_row("other").imported_category == "Coat"
 

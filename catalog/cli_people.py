@@ -180,7 +180,7 @@ def _say_list(
     """The words of a CSV, some at a time; those that are refused are named, and the others stand."""
     from catalog.database import reading
     from catalog.people import CONFIRMED, UNDONE, find_confirmed
-    from catalog.word_lists import explain, read_confirmed, read_rows, read_text, read_undone
+    from catalog.word_lists import choose_confirmed, explain, read_rows, read_text, read_undone
 
     if any(argument is not None for argument in arguments):
         raise click.UsageError("--csv FILE takes the place of the arguments")
@@ -189,7 +189,9 @@ def _say_list(
     if action == UNDONE:
         said, left = read_undone(text, path)
     else:
-        rows = read_confirmed(text, path) if action == CONFIRMED else read_rows(text, path, column=column)
+        if action == CONFIRMED:
+            column = choose_confirmed(text, path)
+        rows = read_rows(text, path, column=column)
         said = [row for row in rows if row.text or row.refusal is not None]
         left = [row for row in rows if not row.text and row.refusal is None]
     engine = opener.open_catalog()

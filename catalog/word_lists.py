@@ -108,17 +108,16 @@ def read_rows(text: str, name: str, *, column: str | None) -> list[Row]:
     return [_take_row(line.number, line.cells, column) for line in lines]
 
 
-def read_confirmed(text: str, name: str) -> list[Row]:
-    """The rows with what a product is to show: its label where the list has labels, and else the tag that it showed.
+def choose_confirmed(text: str, name: str) -> str:
+    """The column that says what a product is to show: the labels where a row has one, and else the tags that it showed.
 
     So a row that was left without a label, where others have one, says nothing, as for `correct` and `reject`.
 
     Raises:
         CatalogError: as `read_rows`.
     """
-    rows = read_lines(text, name, needed=("sku",))
-    labelled = any(line.cells.get("label", "").strip() for line in rows)
-    return read_rows(text, name, column="label" if labelled else "tag")
+    lines = read_lines(text, name, needed=("sku",))
+    return "label" if any(line.cells.get("label", "").strip() for line in lines) else "tag"
 
 
 def read_undone(text: str, name: str) -> tuple[list[Row], list[Row]]:

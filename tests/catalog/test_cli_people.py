@@ -194,7 +194,7 @@ def test_of_a_list_with_labels_the_rows_that_have_one_are_confirmed_where_it_is_
     path = tmp_path / "words.csv"
     path.write_text(f"sku,tag,label\n{first},{shown},{shown}\n{second},{other},{wrong}\n{third},x,\n")
     said = json.loads(run(example, f"confirm --csv {path} --by anna --json").stdout)
-    assert (said["confirmed"], said["refused"]) == (1, 1)
+    assert (said["confirmed"], said["refused"], said["without_label"]) == (1, 1, 1)
     assert said["refusals"][0]["reason"] == f"{second} shows {other!r} now, not {wrong!r}"
     assert (example.tag_row(first).human_action, example.tag_row(third).human_action) == ("confirmed", before)
 

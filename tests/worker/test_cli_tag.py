@@ -190,6 +190,7 @@ def test_a_command_that_is_ended_from_outside_clears_up_as_after_ctrl_c(
     command_line: CommandLine, tmp_path: Path, sent: signal.Signals
 ) -> None:
     photos = draw_slow_folder(tmp_path / "photos", SLOW_IMAGES)
+    signal.signal(sent, signal.SIG_DFL)  # tests that were started by nohup would hand on that it is ignored
     with command_line.running("tag", photos) as tagging:
         wait_until(lambda: done_images(command_line) >= 16, what="the first chunk")
         for _ in range(2):  # of a closed terminal the shell tells it, and the kernel too

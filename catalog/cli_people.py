@@ -96,7 +96,7 @@ def confirm(opener: CatalogOpener, *, sku: str | None, path: str | None, by: str
         (product,) = _require("SKU", sku)
         _say(opener, product, form, lambda session, now: confirm_tag(session, product, by=by, now=now))
     else:
-        _say_list(opener, path, (sku,), action=CONFIRMED, column="tag", by=by, form=form)
+        _say_list(opener, path, (sku,), action=CONFIRMED, column=None, by=by, form=form)  # the list says which
 
 
 @click.command()

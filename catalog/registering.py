@@ -10,7 +10,7 @@ from datetime import datetime
 from operator import itemgetter
 from pathlib import PurePosixPath
 
-from sqlalchemy import func, literal, select, update
+from sqlalchemy import ColumnElement, func, literal, select, update
 from sqlalchemy.orm import Session
 
 from catalog.chunks import ChunkFiller, Rank
@@ -109,11 +109,9 @@ def register_source(
 
 def _take_over_images(session: Session, source: Source) -> None:
     for outer in enclosing_roots(session, [str(path) for path in PurePosixPath(source.root).parents]):
-        prefix = str(PurePosixPath(source.root).relative_to(outer.root)) + "/"
+        prefix = _prefix(source.root, outer.root)
         inside = Part(outer.id, key_prefix=prefix).condition()
-        session.execute(select(Image.id).where(inside).order_by(Image.id).with_for_update())
-        key = func.substr(Image.key, len(prefix) + 1)
-        session.execute(update(Image).where(inside).values(source_id=source.id, key=key))
+        _hand_over(session, inside, source, key=func.substr(Image.key, len(prefix) + 1))
 
 
 def _take_in(session: Session, source: Source, inner_root: str) -> None:
@@ -121,12 +119,21 @@ def _take_in(session: Session, source: Source, inner_root: str) -> None:
     inner = find_source(session, root=inner_root, manifest="")
     if inner is None:  # by another enqueue meanwhile
         return
-    session.execute(select(Image.id).where(Image.source_id == inner.id).order_by(Image.id).with_for_update())
-    prefix = str(PurePosixPath(inner_root).relative_to(source.root)) + "/"
-    key = literal(prefix) + Image.key
-    session.execute(update(Image).where(Image.source_id == inner.id).values(source_id=source.id, key=key))
+    key = literal(_prefix(inner_root, source.root)) + Image.key
+    _hand_over(session, Part(inner.id).condition(), source, key=key)
     session.delete(inner)
     session.flush()
+
+
+def _prefix(inner_root: str, outer_root: str) -> str:
+    """What the keys of an outer source have before those of one that stands in it."""
+    return str(PurePosixPath(inner_root).relative_to(outer_root)) + "/"
+
+
+def _hand_over(session: Session, condition: ColumnElement[bool], source: Source, *, key: ColumnElement[str]) -> None:
+    """Make the images for which a condition holds another source's, under other keys; locked in the order of ids."""
+    session.execute(select(Image.id).where(condition).order_by(Image.id).with_for_update())
+    session.execute(update(Image).where(condition).values(source_id=source.id, key=key))
 
 
 def register_images(

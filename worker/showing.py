@@ -53,7 +53,10 @@ def show_tags(engine: Engine, enqueued: Enqueued, summary: dict[str, Any]) -> No
     if failed > summary["failed"]:
         before = counted(failed - summary["failed"], "image")
         click.echo(f"{before} failed before, unchanged since: {own_command()} failures")
-    _show_next(engine, rows, review, run_id=enqueued.run_id if enqueued.is_partial else None)
+    if enqueued.is_partial:
+        click.echo(f"What it changed: {own_command()} runs {enqueued.run_id} --changes")
+    else:
+        _show_next(engine, rows, review)
 
 
 def _print_failures(failures: Sequence[dict[str, Any]], count: int) -> None:
@@ -76,11 +79,8 @@ def _row(tag: dict[str, Any]) -> dict[str, Any]:
     return tag | {"review": guess}
 
 
-def _show_next(engine: Engine, rows: list[dict[str, Any]], review: int, *, run_id: int | None) -> None:
+def _show_next(engine: Engine, rows: list[dict[str, Any]], review: int) -> None:
     command = own_command()
-    if run_id is not None:
-        click.echo(f"What it changed: {command} runs {run_id} --changes")
-        return
     tag = next((row["tag"] for row in rows if row["tag"]), None)
     # Of those that can be typed as they are shown.
     sku = next((row["sku"] for row in rows if "sku" in row and visible(row["sku"]) == row["sku"]), None)

@@ -1,7 +1,6 @@
 """Bundles between the package and the catalog: which one a catalog begins with, and what an upgrade does."""
 
 import dataclasses
-from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine, select
@@ -110,7 +109,7 @@ def test_a_model_is_loaded_with_the_thresholds_that_people_set(catalog_engine: E
 def test_a_model_is_loaded_with_the_names_that_its_labels_have_in_the_catalog(catalog_engine: Engine) -> None:
     ensure(catalog_engine)
     shipped = shipped_bundle().manifest.labels
-    labels = tuple(replace(label, name="Jacket") if label.name == "Coat" else label for label in shipped)
+    labels = tuple(dataclasses.replace(label, name="Jacket") if label.name == "Coat" else label for label in shipped)
     with writing(catalog_engine) as session:
         now = current_time(session)
         version = session.get_one(ModelVersion, import_bundle(session, bundle_of("mapped", labels=labels), now=now))

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
+from training.cli_options import MOST_MINUTES
 from worker.durations import parse_duration
 from worker.errors import UsageError
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 PREFIX = "HANGTAG_"
 MAX_LEASE_S = 86_400  # what died a day ago and was not seen is no lease any more
-MOST_TRAINING_MINUTES = 10_000  # a week, as `hangtag train fit` takes
 
 
 def setting(default: Any, meaning: str) -> Any:  # noqa: ANN401  (of the type of its field)
@@ -185,8 +185,8 @@ def _checked(settings: Settings) -> Settings:
         raise UsageError(f"HANGTAG_HOME={settings.home}: a ? would end the name of the catalog's file in its URL")
     if not 1 <= settings.lease_s <= MAX_LEASE_S:  # "nan" is a number for Python, and is no duration
         raise UsageError(f"HANGTAG_LEASE_S must be at least 1 and at most {MAX_LEASE_S}")
-    if not 0 < settings.training_minutes <= MOST_TRAINING_MINUTES:
-        raise UsageError(f"HANGTAG_TRAINING_MINUTES must be above 0 and at most {MOST_TRAINING_MINUTES:,}")
+    if not 0 < settings.training_minutes <= MOST_MINUTES:
+        raise UsageError(f"HANGTAG_TRAINING_MINUTES must be above 0 and at most {MOST_MINUTES:,.0f}")
     if settings.nightly_budget:
         parse_duration(settings.nightly_budget, name="HANGTAG_NIGHTLY_BUDGET")
     if settings.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:

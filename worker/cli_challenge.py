@@ -28,6 +28,7 @@ MOST_CONTRADICTED = 0.5
 def challenge(settings: Settings, bundle: Path, promoting: bool, imported: bool, by: str | None, as_json: bool) -> None:
     """Say whether a bundle is better than the current model, on the fifth of people's products that no net learnt."""
     from catalog.cli_people import login_name
+    from catalog.database import DatabaseUnreachableError
     from catalog.errors import CatalogError
     from training.bundle import open_bundle
     from training.cli_progress import read_limits
@@ -50,6 +51,8 @@ def challenge(settings: Settings, bundle: Path, promoting: bool, imported: bool,
             model_version_id = import_challenger(engine, loaded)
             is_imported = True
             refusal = refusal or promote_challenger(engine, found, model_version_id, by=who)
+        except DatabaseUnreachableError:
+            raise
         except CatalogError as error:  # its name, or a label, is another one's
             refusal = "; ".join([str(error), *found.objections])
     said: dict[str, Any] = {"imported": is_imported, "promoted": promoting and refusal is None, "reason": refusal}

@@ -10,6 +10,7 @@ import logging
 import os
 
 from training.errors import TrainingError
+from training.loading import loading
 from training.native_messages import native_messages_silenced
 
 
@@ -32,7 +33,7 @@ def prepare_backend() -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only: the rest is for TensorFlow's own developers
     if os.environ["KERAS_BACKEND"] == "tensorflow":
-        with native_messages_silenced():
+        with native_messages_silenced(), loading():
             import tensorflow  # noqa: PLC0415 - seconds, for those who train
 
             tensorflow.zeros(1)  # the first operation announces what the CPU can do, whatever the log level

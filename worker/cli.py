@@ -14,6 +14,7 @@ import click
 from catalog.errors import CatalogError, first_line
 from catalog.output import visible
 from training.errors import TrainingError
+from training.loading import loading
 from worker.errors import INTERRUPTED, WRONG_USAGE, UsageError
 from worker.settings import read_settings
 
@@ -78,7 +79,8 @@ class LazyGroup(click.Group):
             # first connection over TLS (TensorFlow 2.21, psycopg 3.3).
             importlib.import_module("psycopg")
         module, name = COMMANDS[cmd_name][0].split(":")
-        command = getattr(importlib.import_module(module), name)
+        with loading():
+            command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)
         return command
 

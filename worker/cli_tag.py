@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from catalog.output import counted, print_message
+from training.loading import loading
 from worker.errors import FAILED, INTERRUPTED
 from worker.own_worker import OwnWorker, expect_work
-from worker.processes import loading
 from worker.settings import Settings
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import click
 
 from catalog.cli import stored_text
 from catalog.output import Form, output_options, print_message, print_rows
+from training.loading import loading
 from worker.errors import FAILED, UsageError
-from worker.processes import loading
 from worker.settings import Settings
 
 

@@ -1,30 +1,17 @@
 """Processes that end with the one that started them, whatever ends it."""
 
 import ctypes
-import gc
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import IO
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # One of our commands. -P: the current folder is not put on the path, where a shop's own `catalog/` would shadow ours.
 HANGTAG = (sys.executable, "-P", "-m", "worker")
-
-
-@contextmanager
-def loading() -> Iterator[None]:
-    """For imports: what is loaded stays, and collecting garbage in between took a sixth of a command's start."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def die_with_parent(parent: int) -> None:

@@ -7,6 +7,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from training.cli_options import MOST_MINUTES
+from training.loading import loading
 from worker.durations import parse_duration
 from worker.errors import UsageError
 
@@ -91,9 +92,10 @@ class Settings:
         return engine
 
     def _open_engine(self) -> "Engine":
-        from catalog.database import open_engine  # noqa: PLC0415  (`hangtag --help` needs no SQLAlchemy)
+        with loading():  # the database's driver too
+            from catalog.database import open_engine  # noqa: PLC0415  (`hangtag --help` needs no SQLAlchemy)
 
-        return open_engine(self.catalog_url)
+            return open_engine(self.catalog_url)
 
     def draw_contact_sheet(self, file: str, sheet: "Sheet") -> tuple[int, int]:
         """Write a contact sheet as a page; its size in bytes, and how many products are without a picture on it.

@@ -6,14 +6,13 @@ every command a `CatalogOpener`, and turns a `CatalogError` into one line and ex
 
 import math
 from datetime import UTC, datetime
-from pathlib import PurePath
 from typing import Any
 
 import click
 
 from catalog.cli_pages import CatalogOpener, Paging, html_option, paging_options, print_pages, was_typed, write_sheet
 from catalog.failure_codes import FAILURE_CODES
-from catalog.output import Form, counted, output_options, print_message, print_record, print_rows, store_text
+from catalog.output import Form, counted, output_options, print_message, print_record, store_text
 
 RUN_ID = click.IntRange(0, 2**63 - 1)  # what the column takes
 
@@ -199,20 +198,18 @@ def runs(
             raise click.UsageError("--changes needs the ID of a run")
         print_changes(context, run_id, paging=paging, html=html, form=form)
         return
-    if html is not None or paging.cursor is not None:
-        raise click.UsageError("--html and --cursor go with --changes")
-    if run_id is not None and any(was_typed(context, name) for name in ("limit", "everything")):
-        raise click.UsageError("one run is one record: --limit and --all go with --changes")
+    if html is not None:
+        raise click.UsageError("--html goes with --changes")
+    if run_id is None:
+        for_people = form is Form.PEOPLE
+        columns = run_queries.RUN_COLUMNS_FOR_PEOPLE if for_people else run_queries.RUN_COLUMNS
+        ask = run_queries.list_runs_briefly if for_people else run_queries.list_runs
+        print_pages(context, columns, ask, {}, paging=paging, form=form)
+        return
+    if any(was_typed(context, name) for name in ("limit", "everything", "cursor")):
+        raise click.UsageError("one run is one record: --limit, --all and --cursor go with --changes")
     with reading(context.obj.open_catalog()) as session:
-        if run_id is None:
-            rows = run_queries.list_runs(session, limit=paging.limit)
-            if form is not Form.PEOPLE:
-                print_rows(run_queries.RUN_COLUMNS, rows, form=form)
-                return
-            named = [row | {"paths": [PurePath(path).name or path for path in row["paths"]]} for row in rows]
-            print_rows(run_queries.RUN_COLUMNS_FOR_PEOPLE, named, form=form)
-        else:
-            print_record(run_queries.show_run(session, run_id), form=form)
+        print_record(run_queries.show_run(session, run_id), form=form)
 
 
 def print_changes(context: click.Context, run_id: int, *, paging: Paging, html: str | None, form: Form) -> None:

@@ -16,7 +16,7 @@ import click
 from catalog.cli import person_name, stored_text
 from catalog.cli_pages import CatalogOpener
 from catalog.errors import CatalogError
-from catalog.output import Form, print_message, print_record, print_rows
+from catalog.output import Form, counted, print_message, print_record, print_rows
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -209,6 +209,12 @@ def _say_list(
     counts[f"without_{column or 'label'}"] = len(left)
     counts["refused"] = len(refused)
     _report(engine, counts, refused, form=form)
+    overruled = sum(answer.overrules for _, answer in outcome)
+    if overruled:
+        print_message(
+            f"{counted(overruled, 'product')} had another person's word, which no longer stands:"
+            " `hangtag undo --csv` takes the list back"
+        )
 
 
 def _report(engine: "Engine", counts: dict[str, int], refused: Sequence[tuple[int, str, str]], *, form: Form) -> None:

@@ -31,6 +31,11 @@ class LabelNames:
         """
         return _find_name(self.by_category, name) or _find_name(self.by_label, name)
 
+    def alike(self, name: str) -> list[str]:
+        """The names that differ from it in upper and lower case alone."""
+        folded = name.casefold()
+        return sorted(known for known in {*self.by_category, *self.by_label} if known.casefold() == folded)
+
     def call(self, label_id: int) -> str:
         """What the label is shown as, or its own name where the shop has no category for it."""
         return self.calls[label_id]

@@ -39,10 +39,14 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a word: written; or it stood already, by the same person; or why it was refused."""
+    """What became of a word: written; or it stood already, by the same person; or why it was refused.
+
+    `overrules`: another person had set another label, which this one replaces.
+    """
 
     refusal: str | None = None
     stood: bool = False
+    overrules: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,8 @@ def say_words(session: Session, action: str, words: Sequence[Word], *, by: str, 
             for label_id in label_ids
             if (product_id, label_id) not in said and not _stands(action, product_id, label_id, by, known)
         ]
-        answers.append(Answer(refusal, bool(label_ids) and not new))
+        overrules = bool(new) and action != REJECTED and _overrules(product_id, new[0], by, known)
+        answers.append(Answer(refusal, bool(label_ids) and not new, overrules))
         said |= {(product_id, label_id) for label_id in new}
         actions += [_action_row(product_id, action, label_id, by=by, now=now) for label_id in new]
     if actions:
@@ -248,6 +253,9 @@ def _judge(action: str, word: Word, known: _Known) -> tuple[str | None, Sequence
         return no_product(word.sku), ()
     label_ids = () if word.label is None else known.names.find(word.label)
     if word.label is not None and not label_ids:
+        alike = known.names.alike(word.label)
+        if alike:
+            return f"{word.label!r} may be {' or '.join(map(repr, alike))}: it must be spelled as one of them", ()
         return f"{NO_LABEL} {word.label!r} in the catalog", ()
     if action == CONFIRMED:
         return _judge_confirmation(word, label_ids, known.shown.get(product_id), known)
@@ -277,6 +285,11 @@ def _stands(action: str, product_id: int, label_id: int, by: str, known: _Known)
     if action == REJECTED:
         return known.rejected.get(product_id, {}).get(label_id) == by
     return known.told.get(product_id) == (label_id, action, by)
+
+
+def _overrules(product_id: int, label_id: int, by: str, known: _Known) -> bool:
+    told = known.told.get(product_id)
+    return told is not None and told[0] != label_id and told[2] != by
 
 
 def _reject(session: Session, actions: Sequence[Mapping[str, Any]], *, by: str, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePath
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Subquery, func, select, tuple_
@@ -13,6 +14,7 @@ from catalog.pages import Page, Position, as_dict, cut_page, read_cursor
 from catalog.queries import matches_pattern
 from catalog.statements import fetch_dicts
 
+RUNS_CURSOR, CHANGES_CURSOR = "runs", "runs ID --changes"
 COUNTED_AT_ONCE = 8  # when names have changed all are to be counted anew, and whoever counts does other work too
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -28,13 +30,27 @@ CHANGE_COLUMNS = ("sku", "old_tag", "new_tag", "changed_by", "changed_at")
 FAILURE_COLUMNS = ("sku", "root", "image", "code", "reason", "run", "failed_at")
 
 
-def list_runs(session: Session, *, limit: int | None = 50) -> list[dict[str, Any]]:
-    """The newest runs, or all. Counts are images, but for `products` and `changed`, the products with another tag; that
-    is None of a run that is under way.
+def list_runs(session: Session, *, limit: int = 50, cursor: str | None = None) -> Page:
+    """The newest runs. Counts are images, but for `products` and `changed`, the products with another tag; that is None
+    of a run that is under way.
+
+    Raises:
+        CatalogError: a bad cursor.
     """
-    rows = session.execute(_runs().order_by(Run.id.desc()).limit(limit)).all()
+    after = read_cursor(RUNS_CURSOR, cursor)
+    query = _runs().order_by(Run.id.desc()).limit(limit + 1)
+    found = session.execute(query if after is None else query.where(Run.id < after.row_id)).all()
+    rows = found[:limit]
     counted = count_changed(session, [row.run for row in rows if row.changed is None and row.finished_at is not None])
-    return [_as_run(row, changed=counted.get(row.run, row.changed)) for row in rows]
+    runs = [_as_run(row, changed=counted.get(row.run, row.changed)) for row in rows]
+    return cut_page(RUNS_CURSOR, runs, [Position(None, row.run) for row in found], limit)
+
+
+def list_runs_briefly(session: Session, *, limit: int = 50, cursor: str | None = None) -> Page:
+    """The same for people: of each path its last part."""
+    page = list_runs(session, limit=limit, cursor=cursor)
+    rows = [row | {"paths": [PurePath(path).name or path for path in row["paths"]]} for row in page.rows]
+    return Page(rows, page.next_cursor)
 
 
 def count_changed(session: Session, run_ids: Sequence[int]) -> dict[int, int]:
@@ -100,7 +116,7 @@ def list_changes(session: Session, *, run: int, limit: int = 50, cursor: str | N
     """
     if session.get(Run, run) is None:
         raise CatalogError(_no_run(run))
-    after = read_cursor("runs", cursor)
+    after = read_cursor(CHANGES_CURSOR, cursor)
     changes = _changes(TagEvent.run_id == run)
     query = (
         select(changes, Product.sku)
@@ -111,7 +127,7 @@ def list_changes(session: Session, *, run: int, limit: int = 50, cursor: str | N
     )
     found = session.execute(query).all()
     positions = [Position(None, row.product_id) for row in found]
-    return cut_page("runs", [as_dict(row, CHANGE_COLUMNS) for row in found], positions, limit)
+    return cut_page(CHANGES_CURSOR, [as_dict(row, CHANGE_COLUMNS) for row in found], positions, limit)
 
 
 def _count_changes(session: Session, run_id: int) -> list[dict[str, Any]]:

@@ -34,7 +34,8 @@ class SheetProduct:
     `category` is the shop's own, `category_label` the label of that name where there is one; `overruled` is what the
     model is sure of where a person said something else. `mistake`: what the shop or a person said is another label
     than a sure guess. The photo is `image` below `root`, both None for a product without any; `failure` is why the
-    catalog knows that it cannot be used. `note` stands below the guess in place of the others, as what the tag was.
+    catalog knows that it cannot be used. `unnamed` is a guess that the shop has no category for, by the model's own
+    name. `note` stands below the guess in place of the others, as what the tag was.
     """
 
     sku: str
@@ -51,6 +52,7 @@ class SheetProduct:
     root: str | None
     image: str | None
     failure: str | None
+    unnamed: str | None = None
     note: str | None = None
 
     @property
@@ -65,6 +67,11 @@ class SheetGroup:
 
     guess: str | None
     products: Sequence[SheetProduct]
+
+    @property
+    def is_unnamed(self) -> bool:
+        """Whether the model guesses what they are, and the shop has no category for it."""
+        return self.guess is None and all(product.unnamed is not None for product in self.products)
 
     @property
     def mistakes(self) -> int:
@@ -144,6 +151,7 @@ def fetch_sheet_products(session: Session, skus: Sequence[str], *, by_guess: boo
     query = (
         select(
             Product.sku, Product.title, guess.shown.label("guess"), confidence.label("confidence"),
+            case((guess.shown.is_(None), guess.name)).label("unnamed"),
             *(label.shown.label(f"guess_{number}") for number, label in enumerate(best, start=1)),
             Tag.guess_1_confidence, Tag.guess_2_confidence, Tag.guess_3_confidence,
             case((Tag.needs_review, Tag.review_reason)).label("reason"), Tag.imported_category.label("category"),
@@ -186,7 +194,7 @@ def _as_product(row: Row[*tuple[Any, ...]]) -> SheetProduct:
         sku=row.sku,
         title=row.title,
         guess=row.guess,
-        confidence=row.confidence if row.guess is not None else None,
+        confidence=row.confidence if row.guess is not None or row.unnamed is not None else None,
         others=tuple((name, confidence) for name, confidence in best if name not in (None, row.guess)),
         reason=row.reason,
         category=row.category,
@@ -197,6 +205,7 @@ def _as_product(row: Row[*tuple[Any, ...]]) -> SheetProduct:
         root=row.root,
         image=row.image,
         failure=row.failure,
+        unnamed=row.unnamed,
     )
 
 

@@ -10,7 +10,7 @@ from training.cli_options import FOLDER
 from training.cli_progress import ProgressLine, UsageProblem, one_line_errors, read_limits
 
 
-@click.command(short_help="Write the model card of a bundle.")
+@click.command(short_help="Write the model card of a bundle that `train shipped` made.")
 @click.argument("bundles", nargs=-1, required=True, type=FOLDER)
 @click.option("--photos", multiple=True, help="NAME=LABELS.csv: labelled photos to measure on; may be said again.")
 @click.option("--image-column", default="image", show_default=True, help="Column with a photo's path.")
@@ -25,16 +25,17 @@ def card(
     label_column: str,
     out: Path,
 ) -> None:
-    """Write the model card of a bundle; further BUNDLES are the same recipe with other seeds."""
+    """Write the model card of a bundle that `train shipped` made; further BUNDLES are the same with other seeds."""
     from training.bundle import read_bundle
     from training.evaluation import evaluate_bundle, read_labels
-    from training.model_card import PhotoFigures, write_card
+    from training.model_card import PhotoFigures, check_bundles, write_card
     from training.whole_files import write_whole
 
     line = ProgressLine()
     limits = read_limits(settings)
     with one_line_errors():
         read = [read_bundle(folder) for folder in bundles]
+        check_bundles(read)  # before all photos are measured
         figures = []
         for text in photos:
             name, separator, path = text.partition("=")

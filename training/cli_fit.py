@@ -24,6 +24,7 @@ from training.cli_options import (
 )
 from training.cli_progress import ProgressLine, one_line_errors, read_limits, say_bad_rows
 from training.errors import TrainingError
+from training.whole_files import is_other_file
 
 if TYPE_CHECKING:
     from training.labels import Columns
@@ -168,7 +169,9 @@ def run_fit(order: FitOrder, limits: Limits, *, teacher: object = None) -> None:
     write_bundle(made.bundle, order.out, backbone=made.backbone.content)
     from training.report import write_report
 
-    write_report(report_path, made, shop, csv_path=table.csv_path, max_pixels=limits.max_pixels)
+    write_report(
+        report_path, made, shop, csv_path=table.csv_path, max_pixels=limits.max_pixels, from_catalog=order.from_catalog
+    )
     checkpoint.unlink(missing_ok=True)  # not before: with it --resume writes the report again in a moment
     metrics = made.bundle.manifest.metrics
     lists = TaughtLists(order.out)
@@ -196,6 +199,8 @@ def check_report_path(path: Path, bundle: Path) -> None:
         raise TrainingError(f"the report {path} would stand in the bundle's folder, which holds nothing else")
     if path.is_dir():
         raise TrainingError(f"{path} is a folder; --report names the page to write")
+    if is_other_file(path):
+        raise TrainingError(f"{path} is there and is no page; it is left as it is")
     there = next(folder for folder in path.absolute().parents if folder.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise TrainingError(f"the report {path} cannot be written: {there} takes no files")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PLAIN_LINE_EVERY_S = 20.0  # where no terminal shows a bar
 EPOCH_LINE_EVERY_S = 5.0  # epochs of a few hundred photos take less than a second
 SHOWN_BAD_ROWS = 5
+SHOWN_REASONS = 3
 REWRITTEN_EVERY_S = 0.2
 LINE_WIDTH = 78
 
@@ -92,8 +93,11 @@ def say_bad_rows(line: ProgressLine, bad_rows: Sequence[BadRow]) -> None:
         line.say(f"line {bad.line} is left out: {bad.image}: {bad.reason}")
     rest = bad_rows[SHOWN_BAD_ROWS:]
     if rest:
-        kinds = Counter(bad.reason for bad in rest).most_common(3)
-        line.say(f"{len(rest):,} more rows are left out: " + ", ".join(f"{n:,} {reason}" for reason, n in kinds))
+        kinds = Counter(bad.reason for bad in rest).most_common()
+        said = [f"{n:,} {reason}" for reason, n in kinds[:SHOWN_REASONS]]
+        if len(kinds) > SHOWN_REASONS:
+            said.append(f"{sum(n for _, n in kinds[SHOWN_REASONS:]):,} for other reasons")
+        line.say(f"{len(rest):,} more rows are left out: " + ", ".join(said))
 
 
 def read_limits(settings: object) -> Limits:

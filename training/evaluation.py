@@ -215,7 +215,7 @@ def describe_evaluation(evaluation: Evaluation) -> str:
             f"{sum(evaluation.unknown_labels.values()):,} images are left out, of labels that it does not know: {named}"
         )
     if evaluation.failures:
-        lines.append(f"{len(evaluation.failures):,} images failed and count as wrong, among them:")
+        lines.append(f"{len(evaluation.failures):,} images failed, which with a label count as wrong; among them:")
         lines += [f"  {failure.path}: {failure.reason}" for failure in evaluation.failures[:SHOWN_FAILURES]]
     return "\n".join(lines)
 

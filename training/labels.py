@@ -188,8 +188,22 @@ def choose_labels(rows: Sequence[PhotoRow], *, min_photos: int, merge_rare: bool
     parents, notes = _choose_parents(rows, names, {*names, *([other] if other is not None else [])})
     if taken_for_other:
         notes.append(f"{MERGED_NAME} is taken for 'none of them': it is learnt, and never tagged")
+    notes += _note_alike(names)
     labels = [(name, parents.get(name)) for name in names] + ([(other, None)] if other is not None else [])
     return LabelSet(labels, other, {} if merge_rare else rare, merged, notes)
+
+
+def _note_alike(names: Sequence[str]) -> list[str]:
+    """Labels that differ in upper and lower case alone: people who type one of them would have to spell it so."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        alike[name.casefold()].append(name)
+    return [
+        f"{' and '.join(several)} are labels of their own, and differ in upper and lower case alone: one is probably"
+        " a slip"
+        for several in alike.values()
+        if len(several) > 1
+    ]
 
 
 def _choose_parents(

@@ -74,19 +74,10 @@ class PhotoFigures:
 def write_card(bundles: Sequence[Bundle], photos: Sequence[PhotoFigures]) -> str:
     """The card, Markdown, of the first bundle; the others are the same recipe with other seeds.
 
-    Raises TrainingError where a bundle has other labels or another input than the first.
+    Raises TrainingError as `check_bundles` does.
     """
+    check_bundles(bundles)
     first = bundles[0].manifest
-    for bundle in bundles:
-        if "calibration" in bundle.manifest.metrics:
-            raise TrainingError(f"{bundle.manifest.name} was calibrated anew: its figures are of other thresholds")
-    for bundle in bundles[1:]:
-        manifest = bundle.manifest
-        if (manifest.input, [label.name for label in manifest.labels]) != (
-            first.input,
-            [label.name for label in first.labels],
-        ):
-            raise TrainingError(f"{manifest.name} and {first.name} are not made by one recipe")
     return (
         open_templates()
         .get_template("model_card.md")
@@ -104,6 +95,27 @@ def write_card(bundles: Sequence[Bundle], photos: Sequence[PhotoFigures]) -> str
             photos=[_take_held_out(bundles), *photos],
         )
     )
+
+
+def check_bundles(bundles: Sequence[Bundle]) -> None:
+    """Raise TrainingError where these bundles can have no card: one is not as `train shipped` made it, or has other
+    labels or another input than the first.
+    """
+    first = bundles[0].manifest
+    for bundle in bundles:
+        manifest = bundle.manifest
+        if "calibration" in manifest.metrics:
+            raise TrainingError(f"{manifest.name} was calibrated anew: its figures are of other thresholds")
+        if not {"test", "held_out_photos"} <= set(manifest.metrics):
+            raise TrainingError(
+                f"{manifest.name} was not made by `train shipped`, whose figures a card holds; how right it is stands"
+                " in the page that `train fit` wrote beside it, and `hangtag evaluate` measures it on other photos"
+            )
+        if (manifest.input, [label.name for label in manifest.labels]) != (
+            first.input,
+            [label.name for label in first.labels],
+        ):
+            raise TrainingError(f"{manifest.name} and {first.name} are not made by one recipe")
 
 
 # Data sets that the bundles' own metrics hold figures of.

@@ -7,7 +7,7 @@ shows photos of all parts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -63,9 +63,11 @@ class Mistake:
     thumbnail: str | None
 
 
-def write_report(path: Path, made: Made, shop: ShopPhotos, *, csv_path: Path, max_pixels: int) -> None:
+def write_report(
+    path: Path, made: Made, shop: ShopPhotos, *, csv_path: Path, max_pixels: int, from_catalog: bool = False
+) -> None:
     """Write the page to `path`, whole or not at all. Raises TrainingError where it cannot be written."""
-    page = render_report(made, shop, csv_path=csv_path, max_pixels=max_pixels)
+    page = render_report(made, shop, csv_path=csv_path, max_pixels=max_pixels, from_catalog=from_catalog)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with write_whole(path) as file:
@@ -74,14 +76,16 @@ def write_report(path: Path, made: Made, shop: ShopPhotos, *, csv_path: Path, ma
         raise TrainingError(f"the report {path} cannot be written: {error.strerror}") from None
 
 
-def render_report(made: Made, shop: ShopPhotos, *, csv_path: Path, max_pixels: int) -> str:
-    """The page; a photo is shown where it has at most `max_pixels`."""
+def render_report(made: Made, shop: ShopPhotos, *, csv_path: Path, max_pixels: int, from_catalog: bool = False) -> str:
+    """The page; a photo is shown where it has at most `max_pixels`. `from_catalog`: it learnt people's words there."""
     manifest = made.bundle.manifest
     probabilities = Classifier(made.bundle).classify(shop.photos.images)
     unseen = made.unseen
     assert unseen is not None, "a shop's photos are measured so"
     truth = shop.targets[shop.split.validation][unseen.places]
-    evaluation = measure_tags(manifest, unseen.probabilities, unseen.tags, truth, [])
+    # Of all photos, those of "other" included: on one of them every tag is wrong.
+    evaluation = measure_tags(replace(manifest, other=None), unseen.probabilities, unseen.tags, truth, [])
+    of_none = measure_tags(manifest, unseen.probabilities, unseen.tags, truth, [])
     answers, confidences = unseen.probabilities.argmax(axis=1), unseen.probabilities.max(axis=1)
     right = answers == truth
     low, high = measure_interval(int(right.sum()), len(right))
@@ -93,6 +97,9 @@ def render_report(made: Made, shop: ShopPhotos, *, csv_path: Path, max_pixels: i
         metrics=manifest.metrics,
         csv_name=csv_path.name,
         evaluation=evaluation,
+        of_none=of_none.unlabelled,
+        of_none_tagged=of_none.unlabelled_tagged_share,
+        from_catalog=from_catalog,
         accuracy=float(right.mean()),
         low=low,
         high=high,

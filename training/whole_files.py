@@ -10,6 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+PAGE_BEGINS = b"<!doctype html>"  # as every page that we write
+
+
+def is_other_file(path: Path) -> bool:
+    """Whether a file stands there that is no page, and that a page must not take the place of."""
+    try:
+        with path.open("rb") as file:
+            return path.is_file() and file.read(len(PAGE_BEGINS)).lower() not in (PAGE_BEGINS, b"")
+    except OSError:  # nothing is there, or nothing that can be read: what is written says so
+        return False
+
 
 @contextmanager
 def write_whole(path: Path) -> Iterator[IO[bytes]]:

@@ -80,15 +80,20 @@ def import_model(settings: Settings, bundle: Path) -> None:
     BUNDLE is a folder with manifest.json and model.tflite, or the name of one that comes with hangtag: fashion-mnist.
     """
     from catalog.database import current_time, writing
+    from catalog.model_versions import current_model_version_id
     from training.bundle import open_bundle
     from training.classifier import Classifier
     from worker.models import import_bundle
 
     loaded = open_bundle(bundle)
     Classifier(loaded)  # an artifact that does not run is refused here, not by a worker at night
+    name = loaded.manifest.name
     with writing(settings.open_catalog()) as session:
-        import_bundle(session, loaded, now=current_time(session))
-    print_message(f"imported {loaded.manifest.name}; `hangtag models promote {loaded.manifest.name}` makes it current")
+        is_current = import_bundle(session, loaded, now=current_time(session)) == current_model_version_id(session)
+    if is_current:
+        print_message(f"{name} is the current model already")
+        return
+    print_message(f"imported {name}; `hangtag models promote {name}` makes it current")
 
 
 @models.command("remove", short_help="Delete a model version that never classified.")

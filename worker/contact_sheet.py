@@ -23,7 +23,7 @@ from catalog.output import visible
 from catalog.sheets import Sheet, SheetProduct
 from training.decoding import ImageError
 from training.thumbnails import draw_thumbnail
-from training.whole_files import write_whole
+from training.whole_files import is_other_file, write_whole
 from worker.errors import UsageError
 from worker.photos import read_photo
 
@@ -151,6 +151,8 @@ def _replacing(file: str) -> Iterator[IO[bytes]]:
     target = Path(os.path.realpath(file))
     if target.exists() and not target.is_file():
         raise UsageError(f"{file} is no regular file")
+    if is_other_file(target):
+        raise UsageError(f"{file} is there and is no page; it is left as it is")
     try:
         with write_whole(target) as out:
             yield out

@@ -173,8 +173,9 @@ def test_failures_and_review_are_handed_out_in_pages_too(example: Shop) -> None:
         ("show", "SKU"),
         ("runs x", "x"),
         ("runs --changes", "--changes needs the ID of a run"),
-        ("runs 1 --html sheet.html", "--html and --cursor go with --changes"),
-        ("runs 1 --all", "--limit and --all go with --changes"),
+        ("runs 1 --html sheet.html", "--html goes with --changes"),
+        ("runs 1 --all", "--limit, --all and --cursor go with --changes"),
+        ("runs 1 --cursor x", "--limit, --all and --cursor go with --changes"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_prints_nothing(sqlite_shop: Shop, line: str, words: str) -> None:

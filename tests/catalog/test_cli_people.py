@@ -5,8 +5,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from catalog.database import writing
 from catalog.errors import CatalogError
 from catalog.queries import REVIEW_COLUMNS
+from catalog.taxonomy import set_categories
 from tests.catalog.command_line import Opener, hangtag, json_of, run
 from tests.catalog.shop import Shop
 from tests.catalog.test_views import fill
@@ -118,6 +120,30 @@ def test_lines_that_are_refused_are_named_and_the_others_stand(example: Shop, tm
     said = json.loads(run(example, f"correct --csv {path} --by anna --json").stdout)
     assert [said[name] for name in ("corrected", "stood_already", "refused")] == [0, 2, 8]
     assert [(each["line"], each["sku"]) for each in said["refusals"]][:3] == [(2, "boot"), (4, "nope"), (5, "nope")]
+
+
+def test_a_list_says_of_how_many_products_it_replaces_another_persons_word(example: Shop, tmp_path: Path) -> None:
+    path = tmp_path / "words.csv"
+    path.write_text("sku,label\nboot,Sandal\nparent,Coat\n")
+    assert "another person" not in run(example, f"correct --csv {path} --by anna").stderr
+    run(example, "correct boot Coat --by bert")
+    run(example, "correct parent Boot --by anna")  # her own word, as everybody changes their mind
+
+    result = run(example, f"correct --csv {path} --by anna")
+
+    assert result.stderr.splitlines() == [
+        "1 product had another person's word, which no longer stands: `hangtag undo --csv` takes the list back"
+    ]
+    assert example.shown("boot")["tag"] == "Sandal"
+
+
+def test_a_label_that_may_be_two_is_named_with_both(example: Shop) -> None:
+    with writing(example.engine) as session:
+        set_categories(session, {example.label_id("Shirt"): "Coats", example.label_id("Coat"): "coats"})
+
+    for line in ("correct boot COATS --by anna", "find --tag COATS"):
+        with pytest.raises(CatalogError, match="'COATS' may be 'Coats' or 'coats': it must be spelled as one of them"):
+            run(example, line)
 
 
 def test_a_csv_that_is_none_changes_nothing(example: Shop, tmp_path: Path) -> None:

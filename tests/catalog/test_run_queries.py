@@ -33,14 +33,24 @@ def example(shop: Shop) -> Shop:
 
 def test_runs_come_newest_first_with_their_counts(example: Shop) -> None:
     with reading(example.engine) as session:
-        rows = list_runs(session)
+        rows = list_runs(session).rows
         assert [row["run"] for row in rows] == [2, 1]
         assert list(rows[0]) == list(RUN_COLUMNS)
-        assert [row["run"] for row in list_runs(session, limit=1)] == [2]
+        assert [row["run"] for row in list_runs(session, limit=1).rows] == [2]
     counts = {name: rows[1][name] for name in ("kind", "state", "paths", "model", "images", "tagged", "failed")}
     assert counts == {
         "kind": "tag", "state": "done", "paths": ["/photos"], "model": "tiny-1", "images": 3, "tagged": 1, "failed": 2,
     }  # fmt: skip
+
+
+def test_a_cursor_walks_every_run_exactly_once(example: Shop) -> None:
+    example.tag({"e.jpg": SURE_BOOT}, now=later(120))
+    with reading(example.engine) as session:
+        pages = list(walk_rows(lambda size, after: list_runs(session, limit=1, cursor=after), limit=None))
+        assert [[row["run"] for row in page.rows] for page in pages] == [[3], [2], [1]]
+        cursor = pages[0].next_cursor
+        with pytest.raises(CatalogError, match="is no cursor of `hangtag runs ID --changes`"):
+            list_changes(session, run=1, cursor=cursor)
 
 
 def test_one_run_says_what_waits_and_what_failed(example: Shop) -> None:
@@ -89,7 +99,7 @@ def test_a_change_is_of_the_run_that_counts_the_image(shop: Shop) -> None:
 
     with reading(shop.engine) as session:
         changes = {run_id: list_changes(session, run=run_id).rows for run_id in (first, second)}
-        listed = {row["run"]: row["changed"] for row in list_runs(session)}
+        listed = {row["run"]: row["changed"] for row in list_runs(session).rows}
         told = dict(session.execute(select(Product.sku, Tag.model_run_id).join(Tag)).all())
 
     assert {run_id: [row["sku"] for row in rows] for run_id, rows in changes.items()} == {
@@ -130,7 +140,7 @@ def test_what_finished_runs_changed_is_counted_once_and_anew_when_names_change(s
 
     def listed() -> dict[int, int | None]:
         with reading(shop.engine) as session:
-            return {row["run"]: row["changed"] for row in list_runs(session)}
+            return {row["run"]: row["changed"] for row in list_runs(session).rows}
 
     assert listed() == {1: 2, 2: 2, waits: None}
     with writing(shop.engine) as session:

@@ -14,6 +14,7 @@ from catalog.sheets import (
     list_sheet_labels,
     review_by_mistakes,
 )
+from catalog.taxonomy import set_categories
 from tests.catalog.shop import (
     NO_PRODUCT,
     SOME_TOP,
@@ -105,6 +106,17 @@ def test_a_product_that_is_found_shows_its_tag(example: Shop) -> None:
     assert (found["other"].by_person, found["other"].overruled, found["other"].reason) == (False, None, None)
     # Tops against Boot, Shirt against Sandal, and a person's word against a sure model.
     assert {sku for sku in found if found[sku].mistake} == {"mistake", "sure", "fixed"}
+
+
+def test_a_guess_that_the_shop_has_no_category_for_goes_by_the_models_name(example: Shop) -> None:
+    with writing(example.engine) as session:
+        set_categories(session, {example.label_id("Shirt"): ""})
+    found = products(example, "sure", "mistake", by_guess=False)
+    assert (found["sure"].guess, found["sure"].unnamed) == (None, "Shirt")
+    assert found["sure"].confidence is not None
+    assert (found["mistake"].guess, found["mistake"].unnamed) == ("Tops", None)
+    groups = {group.guess: group.is_unnamed for group in group_products(found.values())}
+    assert groups == {"Tops": False, None: True}
 
 
 def test_a_person_who_agrees_with_the_model_settles_what_the_shop_says(example: Shop) -> None:

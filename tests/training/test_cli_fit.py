@@ -179,6 +179,8 @@ def test_bad_rows_and_rare_labels_are_named_and_the_rest_is_trained(place: Path)
     assert f"Labels merged into “other”: {hostile} (4)" in page.text
     assert "the PNG file ends before its picture does" in page.text
     assert "take differences of some points" in page.text
+    (others,) = re.findall(r"of the (\d+) of “other” [\d.]+%", page.text)
+    assert int(others) in (1, 2)  # of four, those that are held out
 
 
 def test_minutes_are_kept_and_nothing_is_a_start_too(place: Path) -> None:
@@ -221,10 +223,13 @@ def test_wrong_input_is_one_line_and_no_bundle(place: Path, options: list[str], 
     assert not list(place.glob("never*"))
 
 
-def test_a_report_in_the_bundles_own_folder_is_refused(place: Path) -> None:
+def test_a_report_in_the_place_of_anything_else_is_refused(place: Path) -> None:
     done = run_fit(place, "never", "--report", str(place / "never" / "page.html"))
     assert done.exit_code == 2
     assert "would stand in the bundle's folder" in done.stderr
+    done = run_fit(place, "never", "--report", str(place / "labels.csv"))
+    assert done.exit_code == 2
+    assert "labels.csv is there and is no page; it is left as it is" in done.stderr
     assert not (place / "never").exists()
 
 

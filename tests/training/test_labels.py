@@ -78,6 +78,15 @@ def test_a_column_that_is_not_there_is_named_with_those_that_are(tmp_path: Path)
         read_photo_rows(tmp_path / "labels.csv", Columns("photo", "kind", group="sku"))
 
 
+def test_labels_that_differ_in_case_alone_are_told() -> None:
+    found = choose_labels(make_rows(Bag=9, BAG=9, Hat=9), min_photos=8, merge_rare=False, other=None)
+
+    assert [name for name, _ in found.labels] == ["BAG", "Bag", "Hat"]
+    assert found.notes == [
+        "BAG and Bag are labels of their own, and differ in upper and lower case alone: one is probably a slip"
+    ]
+
+
 def test_rare_labels_are_left_out_by_name() -> None:
     found = choose_labels(make_rows(Bag=9, Hat=8, Sock=7), min_photos=8, merge_rare=False, other=None)
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from training.whole_files import write_whole, write_whole_folder
+from training.whole_files import is_other_file, write_whole, write_whole_folder
 
 
 def test_a_file_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:
@@ -15,6 +15,13 @@ def test_a_file_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:
 
     assert target.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_page_may_take_the_place_of_a_page_and_of_nothing_else(tmp_path: Path) -> None:
+    for content, is_other in ((b"<!DOCTYPE html><html>", False), (b"sku,label\n", True), (b"", False)):
+        (tmp_path / "file").write_bytes(content)
+        assert is_other_file(tmp_path / "file") == is_other
+    assert not is_other_file(tmp_path / "none")
 
 
 def test_what_breaks_off_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:

@@ -307,6 +307,17 @@ def test_a_note_stands_in_the_place_of_the_other_guesses(tmp_path: Path) -> None
     assert page.count("or <bdi>Coat</bdi>") == 1
 
 
+def test_a_guess_without_a_category_goes_by_the_models_name_and_is_never_set(tmp_path: Path) -> None:
+    file = tmp_path / "sheet.html"
+    write(file, replace(product("a", None), unnamed="Bag", confidence=0.98))
+
+    page = file.read_text(encoding="utf-8")
+
+    assert "<bdi>Without a category</bdi>" in page
+    assert "<bdi>Bag</bdi> <i>0.98</i>" in page
+    assert 'data-guess="null"' in page
+
+
 def test_pictures_are_written_as_they_are_drawn(tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (160, 160, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png")
@@ -335,6 +346,13 @@ def test_a_page_that_cannot_be_written_leaves_the_one_before(sheet: Path, photos
     write(sheet, product("a", "Boot"))
     assert sheet.read_bytes() != before
     assert sorted(path.name for path in sheet.parent.iterdir()) == ["photos", "sheet.html"]
+
+
+def test_a_list_is_not_written_over_by_a_page(tmp_path: Path) -> None:
+    (tmp_path / "words.csv").write_text("sku,label\n")
+    with pytest.raises(UsageError, match=r"words\.csv is there and is no page; it is left as it is"):
+        write(tmp_path / "words.csv", product("a", "Boot"))
+    assert (tmp_path / "words.csv").read_text() == "sku,label\n"
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,14 @@ modules.
 
 import sqlite3
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SAWarning
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
@@ -26,6 +27,9 @@ CONNECT_TIMEOUT_S = 5  # a database that is away is noticed within one tick of a
 
 # A database whose machine lost its power, or that a firewall hides, is away after 10 s, not after two hours.
 KEEPALIVE = {"keepalives_idle": 4, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+
+# What a role or a database may have set otherwise: moments that the driver can read, and what `stop_writers` counts on.
+SESSION = ("-c timezone=UTC", "-c datestyle=ISO", r"-c default_transaction_isolation=read\ committed")
 
 LONGEST_WAIT_S = 3600  # a promotion of ten million products is over by then, and whoever reads at a pager has looked up
 LONGEST_IDLE_S = 60.0  # between two statements of one transaction a promotion computes for some seconds
@@ -49,6 +53,8 @@ def parse_url(url: str) -> URL:
     if backend in {"postgresql", "postgres"}:
         return parsed.set(drivername="postgresql+psycopg")
     if backend == "sqlite":
+        if parsed.database in (None, "", ":memory:"):
+            raise CatalogError("HANGTAG_DATABASE_URL names no file; an example: sqlite:////var/lib/hangtag/catalog.db")
         return parsed
     raise CatalogError(f"the catalog lives in PostgreSQL or SQLite, not in {backend!r}")
 
@@ -72,13 +78,18 @@ def open_engine(
     else:
         idle_ms = round(1000 * longest_idle_s)
         given = parsed.query.get("options", "")
-        settings = ["-c timezone=UTC", f"-c idle_in_transaction_session_timeout={idle_ms}"]
+        settings = [*SESSION, f"-c idle_in_transaction_session_timeout={idle_ms}"]
         settings += [given] if isinstance(given, str) else given
         alive = {name: value for name, value in KEEPALIVE.items() if name not in parsed.query}
-        options["connect_args"] = {"connect_timeout": CONNECT_TIMEOUT_S, "options": " ".join(settings).strip(), **alive}
+        named = {"connect_timeout": CONNECT_TIMEOUT_S, "client_encoding": "UTF8", **alive}
+        options["connect_args"] = {"options": " ".join(settings).strip(), **named}
         options["pool_pre_ping"] = pooled
     try:
-        engine = create_engine(parsed, **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", SAWarning)  # of an option in the URL that the driver does not know
+            engine = create_engine(parsed, **options)
+    except SAWarning as error:
+        raise CatalogError(f"HANGTAG_DATABASE_URL: {first_line(error)}") from error
     except NoSuchModuleError as error:  # pragma: no cover  (the driver is a dependency)
         raise CatalogError(f"no driver for {parsed.drivername}") from error
     except (TypeError, ValueError) as error:

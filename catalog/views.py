@@ -4,6 +4,7 @@ Each is one portable SELECT. Migrations drop them before they change a table and
 """
 
 import re
+from collections.abc import Iterable
 
 from sqlalchemy import Connection, text
 
@@ -87,10 +88,10 @@ VIEWS = {
 }
 
 
-def create_views(connection: Connection) -> None:
-    """Create every view; there must be none."""
-    for name, select in VIEWS.items():
-        spelled = re.sub(r"\bshown\((\w+)\)", r"nullif(coalesce(\1.category, \1.name), '')", select)
+def create_views(connection: Connection, names: Iterable[str] | None = None) -> None:
+    """Create the views of these names, or all; they must not be there."""
+    for name in VIEWS if names is None else names:
+        spelled = re.sub(r"\bshown\((\w+)\)", r"nullif(coalesce(\1.category, \1.name), '')", VIEWS[name])
         connection.execute(text(f"CREATE VIEW {name} AS {spelled}"))
 
 

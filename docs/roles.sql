@@ -2,7 +2,10 @@
 -- `hangtag db upgrade`), once, and again after each upgrade to a new revision, which makes the
 -- views anew:
 --
---     psql "$HANGTAG_DATABASE_URL" --single-transaction --file docs/roles.sql
+--     psql "$HANGTAG_DATABASE_URL" --set ON_ERROR_STOP=1 --single-transaction --file docs/roles.sql
+--
+-- The three roles are the server's: whoever makes them needs CREATEROLE; where they are there, as of another catalog,
+-- the owner of the tables is enough. A catalog in another schema than public needs its name in place of public's.
 --
 -- They cannot log in themselves. Give them to users of yours:
 --
@@ -24,9 +27,11 @@ BEGIN
             EXECUTE 'CREATE ROLE ' || quote_ident(wanted) || ' NOLOGIN';
         END IF;
     END LOOP;
+    IF NOT pg_has_role('hangtag_editor', 'hangtag_worker', 'MEMBER') THEN
+        GRANT hangtag_worker TO hangtag_editor;
+    END IF;
 END $$;
 
-GRANT hangtag_worker TO hangtag_editor;
 GRANT USAGE ON SCHEMA public TO hangtag_worker, hangtag_reader;
 
 -- What a former version of this file gave and this one does not is taken back.
@@ -68,5 +73,7 @@ GRANT INSERT ON human_action, threshold_change TO hangtag_editor;
 GRANT INSERT, UPDATE, DELETE ON rejected_label, label TO hangtag_editor;
 GRANT UPDATE ON model_label, model_version TO hangtag_editor;
 GRANT DELETE ON prediction TO hangtag_editor;
+-- `models remove`: what never classified, which foreign keys hold it to.
+GRANT DELETE ON model_label, model_artifact, model_version TO hangtag_editor;
 
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO hangtag_worker;

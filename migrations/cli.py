@@ -30,11 +30,15 @@ def db() -> None:
 def upgrade(opener: DatabaseOpener) -> None:
     """Bring the catalog's tables and views to what this version of hangtag needs."""
     from catalog.database import describe
+    from migrations.revisions import missing_views, newest_revision
     from migrations.schema import upgrade_schema
 
     engine = opener.open_database()
+    missing = missing_views(engine)
     before, after = upgrade_schema(engine)
-    if before == after:
+    if before == newest_revision() and missing:
+        click.echo(f"{describe(engine)}: revision {after} already; made anew what was missing: {', '.join(missing)}")
+    elif before == after:
         click.echo(f"{describe(engine)}: revision {after} already, nothing to do")
     else:
         click.echo(f"{describe(engine)}: {before or 'empty'} -> {after}")
@@ -45,12 +49,12 @@ def upgrade(opener: DatabaseOpener) -> None:
 def check(opener: DatabaseOpener) -> None:
     """Say whether the catalog's tables are what this version of hangtag needs; exit code 2 if not."""
     from catalog.database import describe
-    from migrations.revisions import SchemaError, newest_revision, require_newest
+    from migrations.revisions import SchemaError, missing_views, newest_revision, require_newest
     from migrations.schema import differences
 
     engine = opener.open_database()
     require_newest(engine)
-    found = differences(engine)
+    found = differences(engine) + [f"add view: {name}" for name in missing_views(engine)]
     if found:
         raise SchemaError(
             f"the catalog at {describe(engine)} is not what revision {newest_revision()} built,"

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from catalog.database import clear_errors, describe
 from catalog.errors import CatalogError
+from catalog.views import VIEWS
 
 VERSIONS = Path(__file__).parent / "versions"
 
@@ -25,12 +26,28 @@ def newest_revision() -> str:
 
 
 def current_revision(engine: Engine) -> str | None:
-    """The revision of the catalog, or None where no table is."""
+    """The revision of the catalog, or None where no table is.
+
+    Raises:
+        SchemaError: the database cannot hold every name of a file.
+    """
     with clear_errors(engine), engine.connect() as connection:
+        _require_unicode(engine, connection)
         if not inspect(connection).has_table("alembic_version"):
             return None
         revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
         return revision
+
+
+def _require_unicode(engine: Engine, connection: Connection) -> None:
+    if engine.dialect.name != "postgresql":
+        return
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    if encoding != "UTF8":
+        raise SchemaError(
+            f"the database at {describe(engine)} has the encoding {encoding}, and a catalog needs UTF8:"
+            " CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'"
+        )
 
 
 def require_newest(engine: Engine) -> None:
@@ -49,9 +66,26 @@ def require_newest(engine: Engine) -> None:
         )
 
 
+def missing_views(engine: Engine) -> list[str]:
+    """The views that a catalog should have, and that are not there."""
+    with clear_errors(engine), engine.connect() as connection:
+        return find_missing_views(connection)
+
+
+def find_missing_views(connection: Connection) -> list[str]:
+    """The same over a connection, in its transaction."""
+    there = set(inspect(connection).get_view_names())
+    return [name for name in VIEWS if name not in there]
+
+
 def require_known(engine: Engine, revision: str | None) -> None:
-    """Return unless a newer hangtag made the catalog; raise SchemaError."""
+    """Return unless a newer hangtag made the catalog, or something else did; raise SchemaError."""
     if revision is not None and revision not in known_revisions():
+        if not inspect(engine).has_table("model_version"):
+            raise SchemaError(
+                f"the database at {describe(engine)} is no catalog: another project keeps its schema's revision,"
+                f" {revision}, there; give hangtag a database of its own"
+            )
         raise SchemaError(
             f"the catalog at {describe(engine)} has revision {revision}, which this hangtag does not know:"
             " a newer hangtag made it, install that one"

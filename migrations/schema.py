@@ -6,16 +6,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import cast
 
+import psycopg
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
-from catalog.database import clear_errors
+from catalog.database import clear_errors, describe
 from catalog.models import Base
-from catalog.views import VIEWS
-from migrations.revisions import current_revision, newest_revision, require_known
+from catalog.views import create_views
+from migrations.revisions import SchemaError, current_revision, find_missing_views, newest_revision, require_known
 
 LOCK_KEY = 0x68616E67746167  # "hangtag": two upgrades at once wait for each other on PostgreSQL
 
@@ -31,7 +33,7 @@ def upgrade_schema(engine: Engine) -> tuple[str | None, str]:
     """Bring the catalog to the newest revision; the revisions before and after.
 
     Raises:
-        SchemaError: the catalog is newer than this hangtag.
+        SchemaError: the catalog is newer than this hangtag, or a shop's own views stand in the way.
     """
     before = current_revision(engine)
     require_known(engine, before)
@@ -39,19 +41,29 @@ def upgrade_schema(engine: Engine) -> tuple[str | None, str]:
     with _connect(engine) as connection, _foreign_keys_off(connection), connection.begin():
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
-        if _is_whole(connection):
+        if MigrationContext.configure(connection).get_current_revision() == newest_revision():
+            # Not all of them: that would take the rights on the others, and fail where a shop has views over ours.
+            create_views(connection, find_missing_views(connection))
             return before, newest_revision()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        with _explaining_views(engine):
+            command.upgrade(config, "head")
     return before, newest_revision()
 
 
-def _is_whole(connection: Connection) -> bool:
-    """Whether there is nothing to do. To build the views anew would take the rights on them, and fail where a shop has
-    views over ours.
-    """
-    current = MigrationContext.configure(connection).get_current_revision()
-    return current == newest_revision() and set(VIEWS) <= set(inspect(connection).get_view_names())
+@contextmanager
+def _explaining_views(engine: Engine) -> Iterator[None]:
+    """Name a shop's own views over ours, which PostgreSQL keeps from being made anew."""
+    try:
+        yield
+    except DBAPIError as error:
+        if not isinstance(error.orig, psycopg.errors.DependentObjectsStillExist):
+            raise
+        detail = (error.orig.diag.message_detail or "").replace("\n", "; ")
+        raise SchemaError(
+            f"the catalog at {describe(engine)} is as it was, for its views are made anew, and others stand on them:"
+            f" {detail}; drop these, run `hangtag db upgrade`, and create them again"
+        ) from error
 
 
 def differences(engine: Engine) -> list[str]:

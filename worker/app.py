@@ -18,11 +18,11 @@ from celery.signals import setup_logging, worker_process_init, worker_shutting_d
 from celery.worker import state
 from sqlalchemy.exc import SQLAlchemyError
 
-from catalog.database import DatabaseUnreachableError, current_time, writing
+from catalog.database import DatabaseUnreachableError, current_time, open_engine, writing
 from catalog.errors import CatalogError, first_line
 from catalog.refusals import add_refusals
 from catalog.workers import note_alive, note_stopped
-from worker.dispatching import BrokerUnreachableError, dispatch
+from worker.dispatching import BrokerUnreachableError, dispatch, finish_idle
 from worker.logs import set_up_logging
 from worker.messages import REFUSALS
 from worker.patience import LONGEST_PAUSE_S
@@ -160,7 +160,17 @@ def run_worker(settings: Settings, *, broker_url: str, name: str, processes: int
         quiet=True,
     )
     worker.start()
+    _finish_what_is_done(settings)
     return int(worker.exitcode or 0)
+
+
+def _finish_what_is_done(settings: Settings) -> None:
+    """The last children may have done the last of a run after the last tick."""
+    engine = open_engine(settings.catalog_url, pooled=False)
+    try:
+        finish_idle(engine)
+    except (CatalogError, SQLAlchemyError) as error:
+        log.warning("runs that are done are left to the next worker: %s", first_line(error))
 
 
 def _raise_flag(flag: mmap) -> Any:  # noqa: ANN401

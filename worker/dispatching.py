@@ -63,9 +63,21 @@ def dispatch(engine: Engine, queue: Queue, *, release: bool = True, clock: Clock
         for name in names:
             _refill(engine, queue, name, clock)
     if idle:
-        with writing(engine) as session:
-            finish_runs(session, now=clock(session))
-        _count_changes(engine)
+        _finish(engine, clock)
+
+
+def finish_idle(engine: Engine, *, clock: Clock = current_time) -> None:
+    """Close runs of which all is done: a worker that ends may have done the last of one, with nobody left to see it."""
+    with reading(engine) as session:
+        idle = has_idle_run(session, now=clock(session))
+    if idle:
+        _finish(engine, clock)
+
+
+def _finish(engine: Engine, clock: Clock) -> None:
+    with writing(engine) as session:
+        finish_runs(session, now=clock(session))
+    _count_changes(engine)
 
 
 def _count_changes(engine: Engine) -> None:

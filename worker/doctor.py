@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from catalog.chunks import pending_queues
 from catalog.database import Clock, current_time, describe, reading
-from catalog.errors import CatalogError
+from catalog.errors import CatalogError, first_line
 from catalog.model_versions import current_model_version
 from catalog.operations import (
     ScheduledRun,
@@ -22,6 +23,7 @@ from catalog.operations import (
 )
 from catalog.refusals import recent_refusals
 from catalog.workers import living_workers
+from migrations.revisions import missing_views
 from training.errors import TrainingError
 from worker.errors import UsageError
 from worker.folders import Skips
@@ -63,10 +65,31 @@ def examine(
     """
     try:
         engine = settings.open_catalog()
+        yield _examine_catalog(engine)
+        yield from _examine_service(settings, engine, ask_broker, sleep, clock)
+        engine.dispose()
     except (CatalogError, UsageError) as error:
         yield Check("catalog", False, str(error))
-        return
-    yield Check("catalog", True, f"{describe(engine)}, schema is current")
+    except DBAPIError as error:  # a role that may not read, tables that are not ours
+        yield Check("catalog", False, f"the database refused: {first_line(error.orig or error)}")
+
+
+def _examine_catalog(engine: Engine) -> Check:
+    missing = missing_views(engine)
+    if missing:
+        return Check(
+            "catalog", False, f"{describe(engine)} lacks the views {', '.join(missing)}: run `hangtag db upgrade`"
+        )
+    return Check("catalog", True, f"{describe(engine)}, schema is current")
+
+
+def _examine_service(
+    settings: Settings,
+    engine: Engine,
+    ask_broker: Callable[[str], str | None],
+    sleep: Callable[[float], None],
+    clock: Clock,
+) -> Iterator[Check]:
     yield _examine_model(engine)
     yield _examine_redis(settings.redis_url, ask_broker)
     workers = _examine_workers(engine)
@@ -77,7 +100,6 @@ def examine(
     yield _examine_sources(engine)
     yield _examine_nightly(engine, settings, clock)
     yield _examine_schedule("training", settings.training, settings)
-    engine.dispose()
 
 
 def _examine_redis(url: str, ask_broker: Callable[[str], str | None]) -> Check:

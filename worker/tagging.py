@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from catalog.database import DatabaseUnreachableError, current_time, open_engine, reading, writing
 from catalog.leases import release_all_leases
 from catalog.models import Run
+from catalog.output import counted
 from catalog.overviews import count_waiting
 from catalog.workers import living_workers, note_stopped
 from worker.dispatching import BrokerUnreachableError, dispatch
@@ -124,7 +125,8 @@ class Crew:
         """
         if (code := self._worker.poll()) is not None:
             if code == WRONG_USAGE or self._worker.restarts >= MOST_RESTARTS:
-                raise UsageError(f"the worker ended {self._worker.restarts + 1} times; its log is {self._worker.log}")
+                ended = counted(self._worker.restarts + 1, "time")
+                raise UsageError(f"the worker ended {ended}; its log is {self._worker.log}")
             self._worker.begin(self._broker_url)
         elif not self._worker.is_at_work and self._settings.redis_url and not self._living():
             self._say("no worker lives any more: one is started here")

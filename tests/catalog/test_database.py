@@ -5,7 +5,7 @@ from pathlib import Path
 from time import sleep
 
 import pytest
-from sqlalchemy import Engine, select, text, update
+from sqlalchemy import Engine, make_url, select, text, update
 
 from catalog.database import (
     DatabaseUnreachableError,
@@ -20,6 +20,7 @@ from catalog.database import (
 from catalog.errors import CatalogError
 from catalog.models import Product
 from tests.catalog.shop import Shop, photo
+from tests.servers import run_sql
 
 
 @pytest.mark.parametrize(
@@ -181,10 +182,31 @@ def test_the_clock_is_the_databases_and_in_utc(catalog_engine: Engine) -> None:
     assert abs((datetime.now(UTC) - two).total_seconds()) < 60
 
 
+def test_what_a_role_has_set_is_no_matter(postgres_url: str) -> None:
+    name = make_url(postgres_url).database
+    for setting in ("datestyle = 'German, DMY'", "client_encoding = 'LATIN1'", "timezone = 'Asia/Kolkata'",
+                    "default_transaction_isolation = 'serializable'"):  # fmt: skip
+        run_sql(postgres_url, f"ALTER DATABASE {name} SET {setting}")
+    engine = open_engine(postgres_url)
+    with reading(engine) as session:
+        assert abs((datetime.now(UTC) - current_time(session)).total_seconds()) < 60
+        assert session.scalar(text("SELECT :name"), {"name": "日本 👗"}) == "日本 👗"
+        assert session.scalar(text("SHOW transaction_isolation")) == "read committed"
+    engine.dispose()
+
+
+def test_an_sqlite_url_that_names_no_file_or_an_unknown_option_is_refused(tmp_path: Path) -> None:
+    for url in ("sqlite://", "sqlite:///:memory:"):
+        with pytest.raises(CatalogError, match="HANGTAG_DATABASE_URL names no file; an example: sqlite:///"):
+            open_engine(url)
+    with pytest.raises(CatalogError, match=r"HANGTAG_DATABASE_URL: .*'mode'.* not accepted") as error:
+        open_engine(f"sqlite:///{tmp_path}/catalog.db?mode=ro")
+    assert "\n" not in str(error.value)
+
+
 def test_a_catalog_is_described_by_its_file_or_its_url_without_password(tmp_path: Path) -> None:
     for url, words in (
         (f"sqlite:///{tmp_path}/catalog.db", f"{tmp_path}/catalog.db"),
-        ("sqlite://", ":memory:"),
         ("postgresql://user:secret@host/catalog", "postgresql://user:***@host/catalog"),
     ):
         engine = open_engine(url)

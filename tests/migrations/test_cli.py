@@ -39,6 +39,16 @@ def test_check_is_content_with_what_upgrade_built(empty_engine: Engine) -> None:
     assert (result.exit_code, result.stdout.count("\n")) == (0, 1)
 
 
+def test_a_view_that_is_missing_is_named_and_made_anew(empty_engine: Engine) -> None:
+    run(empty_engine, "upgrade")
+    with empty_engine.execution_options(writes=True).begin() as connection:
+        connection.exec_driver_sql("DROP VIEW tag_changes")
+    with pytest.raises(SchemaError, match="1 differences, the first: add view: tag_changes"):
+        run(empty_engine, "check")
+    assert run(empty_engine, "upgrade").output.endswith("already; made anew what was missing: tag_changes\n")
+    assert run(empty_engine, "upgrade").output.endswith("already, nothing to do\n")
+
+
 def test_check_names_what_differs(empty_engine: Engine) -> None:
     run(empty_engine, "upgrade")
     with empty_engine.execution_options(writes=True).begin() as connection:

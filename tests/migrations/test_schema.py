@@ -19,10 +19,18 @@ from catalog.people import undo_word
 from catalog.taxonomy import set_categories
 from catalog.thresholds import list_thresholds, set_thresholds
 from catalog.views import VIEWS, create_views, drop_views
-from migrations.revisions import SchemaError, current_revision, known_revisions, newest_revision, require_newest
+from migrations.revisions import (
+    SchemaError,
+    current_revision,
+    known_revisions,
+    missing_views,
+    newest_revision,
+    require_newest,
+)
 from migrations.schema import _config, _foreign_keys_off, differences, upgrade_schema
 from tests.catalog.shop import NOW, Shop
 from tests.catalog.test_views import fill
+from tests.servers import on_database, run_sql
 
 VIEWS_OF_REVISION = {"0010": "bbad5ffae2e3eb17fd002640e589203f4206b56b96ed39a341ccf7df111d3c73"}
 
@@ -104,6 +112,59 @@ def test_views_that_are_not_there_are_built_anew(shop: Shop) -> None:
         drop_views(connection)
     upgrade_schema(shop.engine)
     assert names_of(shop.engine)[1] == set(VIEWS)
+
+
+def test_a_view_that_is_missing_alone_is_made_and_the_rights_on_the_others_stay(postgres_shop: Shop) -> None:
+    engine = postgres_shop.engine
+    with writing(engine) as session:
+        session.execute(text("DROP VIEW tag_changes"))
+        session.execute(text("GRANT SELECT ON product_tags TO PUBLIC"))
+    try:
+        assert missing_views(engine) == ["tag_changes"]
+        upgrade_schema(engine)
+        assert missing_views(engine) == []
+        with reading(engine) as session:
+            rights = text("SELECT count(*) FROM information_schema.role_table_grants"
+                          " WHERE table_name = 'product_tags' AND grantee = 'PUBLIC'")  # fmt: skip
+            assert session.scalar(rights) == 1
+    finally:
+        with writing(engine) as session:
+            session.execute(text("REVOKE SELECT ON product_tags FROM PUBLIC"))
+
+
+def test_a_shops_view_over_ours_stops_an_upgrade_to_a_revision_and_is_named(empty_postgres_url: str) -> None:
+    engine = open_engine(empty_postgres_url)
+    upgrade_schema(engine)
+    with writing(engine) as session:
+        session.execute(text("CREATE VIEW shop_shoes AS SELECT sku, tag FROM product_tags"))
+        session.execute(text("UPDATE alembic_version SET version_num = '0009'"))
+    with pytest.raises(SchemaError, match=r"view shop_shoes depends on view product_tags; drop these, run"):
+        upgrade_schema(engine)
+    assert current_revision(engine) == "0009"
+    engine.dispose()
+
+
+def test_a_database_that_cannot_hold_every_name_is_refused(postgres_server: str) -> None:
+    run_sql(postgres_server, "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    engine = open_engine(on_database(postgres_server, "latin"))
+    try:
+        for ask in (upgrade_schema, require_newest):
+            with pytest.raises(SchemaError, match="has the encoding LATIN1, and a catalog needs UTF8: CREATE DATABASE"):
+                ask(engine)
+    finally:
+        engine.dispose()
+        run_sql(postgres_server, "DROP DATABASE latin")
+
+
+def test_another_projects_database_is_not_taken_for_a_newer_catalog(empty_engine: Engine) -> None:
+    with writing(empty_engine) as session:
+        session.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
+        session.execute(text("INSERT INTO alembic_version VALUES ('ae1027a6acf')"))
+    for ask in (upgrade_schema, require_newest):
+        with pytest.raises(
+            SchemaError, match="is no catalog: another project keeps its schema's revision, ae1027a6acf"
+        ):
+            ask(empty_engine)
 
 
 def test_other_views_come_with_a_revision() -> None:

@@ -58,6 +58,21 @@ def test_a_worker_does_what_another_process_enqueues(command_line: CommandLine, 
     assert list(command_line.temporary.iterdir()) == []
 
 
+def test_a_worker_that_ends_right_after_the_last_image_leaves_no_run_open(
+    command_line: CommandLine, tmp_path: Path
+) -> None:
+    photos = draw_folder(tmp_path / "photos", 4)
+    assert command_line.run("db", "upgrade").returncode == 0
+    with command_line.running("worker", "--processes", "1") as worker:
+        assert command_line.run("enqueue", photos).returncode == 0
+        done = "SELECT sum(classified) FROM run"
+        wait_until(lambda: command_line.ask(done) == [(4,)], what="the last image")
+        worker.send_signal(signal.SIGTERM)  # ticks come twice a second
+        worker.communicate(timeout=20)
+    assert worker.returncode == 0
+    assert states(command_line) == ["done"]
+
+
 def test_a_worker_on_an_old_schema_says_which_command_to_run(
     new_command_line: Callable[..., CommandLine], empty_postgres_url: str, redis_url: str
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, text, update
 
 from catalog.database import current_time, open_engine, writing
 from catalog.leases import claim_chunk
@@ -59,6 +59,13 @@ def test_of_a_catalog_at_rest_nothing_needs_a_person(engine: Engine, settings: S
     assert checks["queue"].finding == "nothing waits"
     assert checks["sources"].finding == "all 1 are there"
     assert checks["training"].finding == "off"
+
+
+def test_a_view_that_somebody_dropped_is_named(engine: Engine, settings: Settings) -> None:
+    with writing(engine) as session:
+        session.execute(text("DROP VIEW tag_changes"))
+    assert not look(settings)["catalog"].ok
+    assert "lacks the views tag_changes: run `hangtag db upgrade`" in look(settings)["catalog"].finding
 
 
 def test_work_that_nobody_takes_though_workers_live_is_an_alarm(

@@ -1,6 +1,7 @@
 """docs/roles.sql on a real PostgreSQL: each role can do its work, and nothing else."""
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from catalog.database import open_engine, reading, writing
 from tests.docs.readme import ROOT
-from tests.servers import run_sql
+from tests.servers import migrate, on_database, run_sql
 from tests.worker.command_line import CommandLine
 from tests.worker.pictures import draw_folder
 from training.bundle import pack_bundle, shipped_bundle, write_bundle
@@ -101,6 +102,38 @@ def test_a_worker_brings_the_first_model_and_promotes_no_other(shop: Shop, tmp_p
     assert editor.run("models", "promote", "other").returncode == 0
     assert worker.run("models", "rollback").returncode != 0
     assert [row["name"] for row in worker.rows("models", "list") if row["current"]] == ["other"]
+
+
+def test_an_editor_takes_back_a_bundle_that_was_imported_by_mistake(shop: Shop) -> None:
+    editor = shop.lines["editor"]
+    editor.run("models", "import", "fashion-mnist")
+    (name,) = (row["name"] for row in editor.rows("models", "list"))
+    done = editor.run("models", "remove", str(name))
+    assert done.returncode == 0, done.stderr
+    assert editor.rows("models", "list") == []
+
+
+@pytest.mark.usefixtures("shop")
+def test_roles_that_are_the_servers_already_serve_another_catalog_of_another_owner(postgres_server: str) -> None:
+    run_sql(postgres_server, "CREATE ROLE other_owner LOGIN", "CREATE DATABASE other_shop OWNER other_owner")
+    url = make_url(on_database(postgres_server, "other_shop")).set(username="other_owner")
+    other = url.render_as_string(hide_password=False)
+    try:
+        migrate(other)
+        with psycopg.connect(other) as owner:
+            owner.execute(ROLES.encode())
+            granted = owner.execute("SELECT has_table_privilege('hangtag_reader', 'product_tags', 'SELECT')").fetchone()
+        assert granted == (True,)
+    finally:
+        run_sql(postgres_server, "DROP DATABASE other_shop WITH (FORCE)", "DROP ROLE other_owner")
+
+
+def test_a_role_that_may_not_look_is_what_doctor_says(shop: Shop) -> None:
+    done = shop.lines["reader"].run("doctor", "--json")
+    assert done.returncode == 1, done.stderr
+    (check,) = (json.loads(line) for line in done.stdout.splitlines())
+    assert (check["name"], check["ok"]) == ("catalog", False)
+    assert check["finding"] == "the database refused: permission denied for table alembic_version"
 
 
 @pytest.mark.parametrize(

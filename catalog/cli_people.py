@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 WORDS_AT_ONCE = 500  # in a transaction, for which workers that write the same products wait
 SHOWN_REFUSALS = 20
+SHOWN_OVERRULED = 5
 DONE_WITH_REFUSALS = 1  # exit code, as of `hangtag tag` with failures
 
 Change = Callable[["Session", datetime], object]
@@ -208,12 +209,16 @@ def _say_list(
     counts = {action: len(outcome) - len(refused) - stood, "stood_already": stood}
     counts[f"without_{column or 'label'}"] = len(left)
     counts["refused"] = len(refused)
+    _say_overruled([row.sku for row, answer in outcome if answer.overrules])
     _report(engine, counts, refused, form=form)
-    overruled = sum(answer.overrules for _, answer in outcome)
-    if overruled:
+
+
+def _say_overruled(skus: Sequence[str]) -> None:
+    if skus:
+        more = f" and {len(skus) - SHOWN_OVERRULED:,} more" if len(skus) > SHOWN_OVERRULED else ""
         print_message(
-            f"{counted(overruled, 'product')} had another person's word, which no longer stands:"
-            " `hangtag undo --csv` takes the list back"
+            f"{counted(len(skus), 'product')} had another person's word, which `hangtag undo SKU` brings back:"
+            f" {', '.join(skus[:SHOWN_OVERRULED])}{more}"
         )
 
 

@@ -202,7 +202,7 @@ def is_unable(error: DBAPIError) -> bool:
 def describe(engine: Engine) -> str:
     """Where the catalog is, for people: the URL without its password, or the SQLite file."""
     if engine.dialect.name == "sqlite":
-        return engine.url.database or ":memory:"
+        return str(engine.url.database)
     # A query may hold a password too; of it only the folder of the server's socket says where the catalog is.
     query = {name: value for name, value in engine.url.query.items() if name == "host"}
     return engine.url.set(drivername="postgresql", query=query).render_as_string(hide_password=True)

@@ -31,10 +31,13 @@ class LabelNames:
         """
         return _find_name(self.by_category, name) or _find_name(self.by_label, name)
 
-    def alike(self, name: str) -> list[str]:
-        """The names that differ from it in upper and lower case alone."""
+    def explain_ambiguity(self, name: str) -> str | None:
+        """Why nothing is found by a name that several have but for upper and lower case; None where none has it."""
         folded = name.casefold()
-        return sorted(known for known in {*self.by_category, *self.by_label} if known.casefold() == folded)
+        alike = sorted(known for known in {*self.by_category, *self.by_label} if known.casefold() == folded)
+        if not alike:
+            return None
+        return f"{name!r} may be {' or '.join(map(repr, alike))}: it must be spelled as one of them"
 
     def call(self, label_id: int) -> str:
         """What the label is shown as, or its own name where the shop has no category for it."""

@@ -253,10 +253,7 @@ def _judge(action: str, word: Word, known: _Known) -> tuple[str | None, Sequence
         return no_product(word.sku), ()
     label_ids = () if word.label is None else known.names.find(word.label)
     if word.label is not None and not label_ids:
-        alike = known.names.alike(word.label)
-        if alike:
-            return f"{word.label!r} may be {' or '.join(map(repr, alike))}: it must be spelled as one of them", ()
-        return f"{NO_LABEL} {word.label!r} in the catalog", ()
+        return known.names.explain_ambiguity(word.label) or f"{NO_LABEL} {word.label!r} in the catalog", ()
     if action == CONFIRMED:
         return _judge_confirmation(word, label_ids, known.shown.get(product_id), known)
     if action == REJECTED and known.told.get(product_id, (None,))[0] in label_ids:

@@ -154,10 +154,9 @@ def label_ids_of(session: Session, tag: str | None) -> list[int]:
         return list(session.scalars(select(Label.id).order_by(Label.id)))
     names = load_label_names(session)
     found = names.find(tag)
-    if not found and (alike := names.alike(tag)):
-        raise CatalogError(f"{tag!r} may be {' or '.join(map(repr, alike))}: it must be spelled as one of them")
     if not found:
-        raise CatalogError(f"no label {tag!r} in the catalog; there are: {', '.join(names.listed()) or 'none'}")
+        none = f"no label {tag!r} in the catalog; there are: {', '.join(names.listed()) or 'none'}"
+        raise CatalogError(names.explain_ambiguity(tag) or none)
     below = session.scalars(select(Label.id).where(Label.parent_id.in_(found)).order_by(Label.id))
     return list(dict.fromkeys([*found, *below]))  # a parent and its label may share a category
 

@@ -1,6 +1,5 @@
 -- Roles for a catalog on PostgreSQL: who needs what, and no more. Run by the owner of the tables (who runs
--- `hangtag db upgrade`), once, and again after each upgrade to a new revision, which makes the
--- views anew:
+-- `hangtag db upgrade`), once, and again after each upgrade to a new revision, or that says that it made views anew:
 --
 --     psql "$HANGTAG_DATABASE_URL" --set ON_ERROR_STOP=1 --single-transaction --file docs/roles.sql
 --

@@ -38,26 +38,32 @@ def upgrade(opener: DatabaseOpener) -> None:
     before, after = upgrade_schema(engine)
     if before == newest_revision() and missing:
         click.echo(f"{describe(engine)}: revision {after} already; made anew what was missing: {', '.join(missing)}")
+        if engine.dialect.name == "postgresql":
+            click.echo("Rights on them are to be given again: docs/roles.sql", err=True)
     elif before == after:
         click.echo(f"{describe(engine)}: revision {after} already, nothing to do")
     else:
         click.echo(f"{describe(engine)}: {before or 'empty'} -> {after}")
 
 
-@db.command(short_help="Say whether the catalog's tables are as they should be.")
+@db.command(short_help="Say whether the catalog's tables and views are as they should be.")
 @click.pass_obj
 def check(opener: DatabaseOpener) -> None:
-    """Say whether the catalog's tables are what this version of hangtag needs; exit code 2 if not."""
+    """Say whether the catalog's tables and views are what this version of hangtag needs; exit code 2 if not."""
     from catalog.database import describe
+    from catalog.output import counted
     from migrations.revisions import SchemaError, missing_views, newest_revision, require_newest
     from migrations.schema import differences
 
     engine = opener.open_database()
     require_newest(engine)
-    found = differences(engine) + [f"add view: {name}" for name in missing_views(engine)]
+    missing = missing_views(engine)
+    if missing:
+        raise SchemaError(f"the catalog at {describe(engine)} lacks {', '.join(missing)}: run `hangtag db upgrade`")
+    found = differences(engine)
     if found:
         raise SchemaError(
             f"the catalog at {describe(engine)} is not what revision {newest_revision()} built,"
-            f" {len(found)} differences, the first: {found[0]}"
+            f" {counted(len(found), 'difference')}, the first: {found[0]}"
         )
     click.echo(f"{describe(engine)}: revision {newest_revision()}, as it should be")

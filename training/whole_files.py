@@ -15,11 +15,13 @@ PAGE_BEGINS = b"<!doctype html>"  # as every page that we write
 
 def is_other_file(path: Path) -> bool:
     """Whether a file stands there that is no page, and that a page must not take the place of."""
+    if not path.is_file():  # what else may be there a write refuses, and a pipe would be waited for
+        return False
     try:
         with path.open("rb") as file:
-            return path.is_file() and file.read(len(PAGE_BEGINS)).lower() not in (PAGE_BEGINS, b"")
-    except OSError:  # nothing is there, or nothing that can be read: what is written says so
-        return False
+            return file.read(len(PAGE_BEGINS)).lower() not in (PAGE_BEGINS, b"")
+    except PermissionError:  # a new one could take its name all the same
+        return True
 
 
 @contextmanager

@@ -65,13 +65,23 @@ def examine(
     """
     try:
         engine = settings.open_catalog()
-        yield _examine_catalog(engine)
-        yield from _examine_service(settings, engine, ask_broker, sleep, clock)
-        engine.dispose()
     except (CatalogError, UsageError) as error:
         yield Check("catalog", False, str(error))
-    except DBAPIError as error:  # a role that may not read, tables that are not ours
-        yield Check("catalog", False, f"the database refused: {first_line(error.orig or error)}")
+        return
+    except DBAPIError as error:
+        yield Check("catalog", False, _describe_refusal(error))
+        return
+    try:
+        yield _examine_catalog(engine)
+        yield from _examine_service(settings, engine, ask_broker, sleep, clock)
+    except DBAPIError as error:  # a role that may not read a table, or a table is not there
+        yield Check("tables", False, _describe_refusal(error))
+    finally:
+        engine.dispose()
+
+
+def _describe_refusal(error: DBAPIError) -> str:
+    return f"the database refused: {first_line(error.orig or error)}"
 
 
 def _examine_catalog(engine: Engine) -> Check:

@@ -84,8 +84,8 @@ class Settings:
         if self.is_local and not (self.home / "catalog.db").exists():
             raise UsageError(f"no catalog in {self.home} yet: `hangtag tag FOLDER` makes one")
         engine = self._open_engine()  # who only reads needs no folder that takes files
-        file = engine.url.database or ":memory:"
-        if engine.dialect.name == "sqlite" and not file.startswith((":memory:", "file:")) and not Path(file).exists():
+        file = str(engine.url.database)
+        if engine.dialect.name == "sqlite" and not file.startswith("file:") and not Path(file).exists():
             # Asked, SQLite would make the file, wherever a mistyped URL leads.
             raise UsageError(f"HANGTAG_DATABASE_URL: no catalog at {file}: `hangtag db upgrade` makes one")
         require_newest(engine)

@@ -124,7 +124,7 @@ def test_lines_that_are_refused_are_named_and_the_others_stand(example: Shop, tm
 
 def test_a_list_says_of_how_many_products_it_replaces_another_persons_word(example: Shop, tmp_path: Path) -> None:
     path = tmp_path / "words.csv"
-    path.write_text("sku,label\nboot,Sandal\nparent,Coat\n")
+    path.write_text("sku,label\nboot,Sandal\nparent,Coat\nnope,Coat\n")
     assert "another person" not in run(example, f"correct --csv {path} --by anna").stderr
     run(example, "correct boot Coat --by bert")
     run(example, "correct parent Boot --by anna")  # her own word, as everybody changes their mind
@@ -132,7 +132,8 @@ def test_a_list_says_of_how_many_products_it_replaces_another_persons_word(examp
     result = run(example, f"correct --csv {path} --by anna")
 
     assert result.stderr.splitlines() == [
-        "1 product had another person's word, which no longer stands: `hangtag undo --csv` takes the list back"
+        "1 product had another person's word, which `hangtag undo SKU` brings back: boot",
+        "line 4 is refused: no product 'nope' in the catalog",
     ]
     assert example.shown("boot")["tag"] == "Sandal"
 

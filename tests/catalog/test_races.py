@@ -17,7 +17,7 @@ from catalog.database import open_engine, reading, writing
 from catalog.errors import CatalogError
 from catalog.leases import claim_chunk
 from catalog.models import Chunk, HumanAction, Label, Product, Tag, TagEvent
-from catalog.people import CORRECTED, REJECTED, UNDONE, Answer, Word, say_words, undo_word
+from catalog.people import CORRECTED, REJECTED, UNDONE, Word, say_words, undo_word
 from catalog.tags import MODEL_COLUMNS, recompute_tags
 from tests.catalog.shop import NOW, SURE_BOOT, SURE_COAT, SURE_SHIRT, Shop, photo
 
@@ -115,7 +115,7 @@ def say_list(shop: Shop, action: str, words: list[Word], name: str) -> Said:
     with writing(shop.engine) as session:
         answers = say_words(session, action, words, by=name, now=NOW)
     return Said((word.sku, action, str(word.label), name) for word, answer in zip(words, answers, strict=True)
-                if answer == Answer())  # fmt: skip
+                if answer.refusal is None and not answer.stood)  # fmt: skip
 
 
 def take_back(shop: Shop, sku: str, name: str) -> None:

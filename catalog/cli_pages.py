@@ -60,6 +60,8 @@ def paging_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--cursor", help="Go on where a page ended.")
     @functools.wraps(command)
     def with_paging(*args: Any, limit: int, everything: bool, cursor: str | None, **options: Any) -> None:  # noqa: ANN401
+        if everything and was_typed(click.get_current_context(), "limit"):
+            raise click.UsageError("--limit and --all exclude each other")
         command(*args, paging=Paging(None if everything else limit, cursor), **options)
 
     return with_paging

@@ -21,6 +21,7 @@ from catalog.operations import (
     has_live_lease,
     newest_scheduled_run,
 )
+from catalog.output import counted
 from catalog.refusals import recent_refusals
 from catalog.workers import living_workers
 from migrations.revisions import missing_views
@@ -168,7 +169,7 @@ def _examine_sources(engine: Engine) -> Check:
                 next(read_manifest(Path(place.full), Skips()), None)
         except UsageError as error:
             return Check("sources", False, str(error))
-    return Check("sources", True, f"all {len(places)} are there" if places else "none yet")
+    return Check("sources", True, f"{counted(len(places), 'source')}, nothing is away" if places else "none yet")
 
 
 def _examine_nightly(engine: Engine, settings: Settings, clock: Clock) -> Check:

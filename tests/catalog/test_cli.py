@@ -173,6 +173,7 @@ def test_failures_and_review_are_handed_out_in_pages_too(example: Shop) -> None:
         ("show", "SKU"),
         ("runs x", "x"),
         ("runs --changes", "--changes needs the ID of a run"),
+        ("find --all --limit 3", "--limit and --all exclude each other"),
         ("runs 1 --html sheet.html", "--html goes with --changes"),
         ("runs 1 --all", "--limit, --all and --cursor go with --changes"),
         ("runs 1 --cursor x", "--limit, --all and --cursor go with --changes"),

@@ -34,6 +34,7 @@ def test_a_model_is_imported_promoted_used_and_rolled_back(command_line: Command
     assert json.loads(command_line.run("retag", "--json").stdout)["unchanged"] == 6
 
     assert command_line.run("models", "promote", "second", "--by", "anna").returncode == 0
+    assert command_line.run("models", "import", path).stderr == "second is the current model already\n"
     done = command_line.run("retag", "--json")
     assert done.returncode == 0, done.stderr
     (text,) = done.stdout.splitlines()

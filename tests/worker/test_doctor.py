@@ -57,7 +57,7 @@ def test_of_a_catalog_at_rest_nothing_needs_a_person(engine: Engine, settings: S
     checks = look(settings)
     assert [check for check in checks.values() if not check.ok] == []
     assert checks["queue"].finding == "nothing waits"
-    assert checks["sources"].finding == "all 1 are there"
+    assert checks["sources"].finding == "1 source, nothing is away"
     assert checks["training"].finding == "off"
 
 

@@ -4,7 +4,7 @@ Read-only. `Label.shown` says the same to a query; the categories are set by `ca
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, select
@@ -33,11 +33,10 @@ class LabelNames:
 
     def explain_ambiguity(self, name: str) -> str | None:
         """Why nothing is found by a name that several have but for upper and lower case; None where none has it."""
-        folded = name.casefold()
-        alike = sorted(known for known in {*self.by_category, *self.by_label} if known.casefold() == folded)
+        alike = _list_alike({*self.by_category, *self.by_label}, name)
         if not alike:
             return None
-        return f"{name!r} may be {' or '.join(map(repr, alike))}: it must be spelled as one of them"
+        return f"{name!r} may be {' or '.join(map(repr, sorted(alike)))}: it must be spelled as one of them"
 
     def call(self, label_id: int) -> str:
         """What the label is shown as, or its own name where the shop has no category for it."""
@@ -51,9 +50,13 @@ class LabelNames:
 def _find_name(ids: Mapping[str, tuple[int, ...]], name: str) -> tuple[int, ...]:
     if name in ids:
         return ids[name]
-    folded = name.casefold()
-    alike = [known for known in ids if known.casefold() == folded]
+    alike = _list_alike(ids, name)
     return ids[alike[0]] if len(alike) == 1 else ()
+
+
+def _list_alike(names: Iterable[str], name: str) -> list[str]:
+    folded = name.casefold()
+    return [known for known in names if known.casefold() == folded]
 
 
 def load_label_names(session: Session, *, hold: bool = False) -> LabelNames:

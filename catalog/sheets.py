@@ -194,7 +194,7 @@ def _as_product(row: Row[*tuple[Any, ...]]) -> SheetProduct:
         sku=row.sku,
         title=row.title,
         guess=row.guess,
-        confidence=row.confidence if row.guess is not None or row.unnamed is not None else None,
+        confidence=row.confidence,
         others=tuple((name, confidence) for name, confidence in best if name not in (None, row.guess)),
         reason=row.reason,
         category=row.category,

@@ -32,20 +32,20 @@ def current_revision(engine: Engine) -> str | None:
         SchemaError: the database cannot hold every name of a file.
     """
     with clear_errors(engine), engine.connect() as connection:
-        _require_unicode(engine, connection)
+        _require_unicode(connection)
         if not inspect(connection).has_table("alembic_version"):
             return None
         revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
         return revision
 
 
-def _require_unicode(engine: Engine, connection: Connection) -> None:
-    if engine.dialect.name != "postgresql":
+def _require_unicode(connection: Connection) -> None:
+    if connection.dialect.name != "postgresql":
         return
     encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
     if encoding != "UTF8":
         raise SchemaError(
-            f"the database at {describe(engine)} has the encoding {encoding}, and a catalog needs UTF8:"
+            f"the database at {describe(connection.engine)} has the encoding {encoding}, and a catalog needs UTF8:"
             " CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'"
         )
 
@@ -66,15 +66,10 @@ def require_newest(engine: Engine) -> None:
         )
 
 
-def missing_views(engine: Engine) -> list[str]:
-    """The views that a catalog should have, and that are not there."""
-    with clear_errors(engine), engine.connect() as connection:
-        return find_missing_views(connection)
-
-
-def find_missing_views(connection: Connection) -> list[str]:
-    """The same over a connection, in its transaction."""
-    there = set(inspect(connection).get_view_names())
+def missing_views(place: Engine | Connection) -> list[str]:
+    """The views that a catalog should have, and that are not there; over a connection, in its transaction."""
+    with clear_errors(place.engine):
+        there = set(inspect(place).get_view_names())
     return [name for name in VIEWS if name not in there]
 
 

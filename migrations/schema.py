@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from catalog.database import clear_errors, describe
 from catalog.models import Base
 from catalog.views import create_views
-from migrations.revisions import SchemaError, current_revision, find_missing_views, newest_revision, require_known
+from migrations.revisions import SchemaError, current_revision, missing_views, newest_revision, require_known
 
 LOCK_KEY = 0x68616E67746167  # "hangtag": two upgrades at once wait for each other on PostgreSQL
 
@@ -43,7 +43,7 @@ def upgrade_schema(engine: Engine) -> tuple[str | None, str]:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
         if MigrationContext.configure(connection).get_current_revision() == newest_revision():
             # Not all of them: that would take the rights on the others, and fail where a shop has views over ours.
-            create_views(connection, find_missing_views(connection))
+            create_views(connection, missing_views(connection))
             return before, newest_revision()
         config.attributes["connection"] = connection
         with _explaining_views(engine):

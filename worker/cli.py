@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from catalog.errors import CatalogError, first_line
+from catalog.errors import CatalogError, explain_refusal
 from catalog.output import visible
 from training.errors import TrainingError
 from training.loading import loading
@@ -167,9 +167,8 @@ def main() -> None:
         click.echo(visible(f"hangtag: {error}"), err=True)
         sys.exit(WRONG_USAGE)
     except Exception as error:
-        # Known by name, so that `hangtag --help` needs no SQLAlchemy: a statement that the database refused.
-        reason = getattr(error, "orig", None)
-        if reason is None:
+        refusal = explain_refusal(error)
+        if refusal is None:
             raise
-        click.echo(visible(f"hangtag: the database refused: {first_line(reason)}"), err=True)
+        click.echo(visible(f"hangtag: {refusal}"), err=True)
         sys.exit(WRONG_USAGE)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from catalog.chunks import pending_queues
 from catalog.database import Clock, current_time, describe, reading
-from catalog.errors import CatalogError, first_line
+from catalog.errors import CatalogError, explain_refusal, first_line
 from catalog.model_versions import current_model_version
 from catalog.operations import (
     ScheduledRun,
@@ -70,19 +70,15 @@ def examine(
         yield Check("catalog", False, str(error))
         return
     except DBAPIError as error:
-        yield Check("catalog", False, _describe_refusal(error))
+        yield Check("catalog", False, explain_refusal(error) or first_line(error))
         return
     try:
         yield _examine_catalog(engine)
         yield from _examine_service(settings, engine, ask_broker, sleep, clock)
     except DBAPIError as error:  # a role that may not read a table, or a table is not there
-        yield Check("tables", False, _describe_refusal(error))
+        yield Check("tables", False, explain_refusal(error) or first_line(error))
     finally:
         engine.dispose()
-
-
-def _describe_refusal(error: DBAPIError) -> str:
-    return f"the database refused: {first_line(error.orig or error)}"
 
 
 def _examine_catalog(engine: Engine) -> Check:

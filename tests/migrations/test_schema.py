@@ -1,6 +1,7 @@
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -96,18 +97,29 @@ def may_be_read_by_all(engine: Engine, view: str) -> bool:
         return bool(session.scalar(query, {"view": view}))
 
 
+@contextmanager
+def readable_by_all(engine: Engine, view: str) -> Iterator[None]:
+    """Let everybody read a view, until the end."""
+    with writing(engine) as session:
+        session.execute(text(f"GRANT SELECT ON {view} TO PUBLIC"))
+    try:
+        yield
+    finally:
+        with writing(engine) as session:
+            session.execute(text(f"REVOKE SELECT ON {view} FROM PUBLIC"))
+
+
 def test_an_upgrade_with_nothing_to_do_leaves_rights_and_a_shops_own_views(postgres_shop: Shop) -> None:
     engine = postgres_shop.engine
     with writing(engine) as session:
         session.execute(text("CREATE VIEW shop_tags AS SELECT sku, tag FROM product_tags"))
-        session.execute(text("GRANT SELECT ON product_tags TO PUBLIC"))
     try:
-        upgrade_schema(engine)
-        assert may_be_read_by_all(engine, "product_tags")
+        with readable_by_all(engine, "product_tags"):
+            upgrade_schema(engine)
+            assert may_be_read_by_all(engine, "product_tags")
     finally:
         with writing(engine) as session:
             session.execute(text("DROP VIEW shop_tags"))
-            session.execute(text("REVOKE SELECT ON product_tags FROM PUBLIC"))
 
 
 def test_views_that_are_not_there_are_built_anew(shop: Shop) -> None:
@@ -121,15 +133,11 @@ def test_a_view_that_is_missing_alone_is_made_and_the_rights_on_the_others_stay(
     engine = postgres_shop.engine
     with writing(engine) as session:
         session.execute(text("DROP VIEW tag_changes"))
-        session.execute(text("GRANT SELECT ON product_tags TO PUBLIC"))
-    try:
+    with readable_by_all(engine, "product_tags"):
         assert missing_views(engine) == ["tag_changes"]
         upgrade_schema(engine)
         assert missing_views(engine) == []
         assert may_be_read_by_all(engine, "product_tags")
-    finally:
-        with writing(engine) as session:
-            session.execute(text("REVOKE SELECT ON product_tags FROM PUBLIC"))
 
 
 def test_a_shops_view_over_ours_stops_an_upgrade_to_a_revision_and_is_named(empty_postgres_url: str) -> None:
